@@ -1,0 +1,241 @@
+"""Programs in, callable kernels out: derive, lower, emit and build, or find all that in the cache.
+
+This is where the two wings meet. On a cache hit nothing of the deriving wing is imported.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from tapeless.errors import DerivativeError
+from tapeless.kinds import Wrt
+from tapeless.options import Options
+from tapeless.runtime import warm
+from tapeless.runtime.arrays import Caller
+from tapeless.runtime.cache import Cache
+from tapeless.runtime.compiler import Compiler
+from tapeless.runtime.driver import driver
+from tapeless.runtime.library import Library
+from tapeless.runtime.load import load
+from tapeless.runtime.signature import KernelSignature
+
+if TYPE_CHECKING:
+    from tapeless.ir.program import Program
+    from tapeless.targets.c.kernel import Kernel, Source
+
+_LARGE: Final = 2000
+"""Statements in one function beyond which the compiler is asked for less."""
+
+
+@dataclass(frozen=True, slots=True)
+class Face:
+    """What is known of a function without its Program.
+
+    Attributes
+    ----------
+    name
+        Its name.
+    inputs, outputs
+        (name, core shape) in order.
+    """
+
+    name: str
+    inputs: tuple[tuple[str, tuple[int, ...]], ...]
+    outputs: tuple[tuple[str, tuple[int, ...]], ...]
+
+    @classmethod
+    def of(cls, program: Program) -> Face:
+        """Return the face of a program."""
+        return cls(
+            program.name,
+            tuple((item.name, item.shape) for item in program.inputs),
+            tuple((item.name, item.shape) for item in program.outputs),
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain lists."""
+        return {"name": self.name, "inputs": list(self.inputs), "outputs": list(self.outputs)}
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> Face:
+        """Read what `to_json` wrote."""
+        return cls(
+            data["name"],
+            tuple((name, tuple(shape)) for name, shape in data["inputs"]),
+            tuple((name, tuple(shape)) for name, shape in data["outputs"]),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A function as it goes into a library.
+
+    Attributes
+    ----------
+    material
+        What identifies it before it is read: ("text", text), ("program", digest), with further options.
+    program
+        Makes the Program; not called on a cache hit.
+    kinds
+        The kernels wanted.
+    wrt
+        The inputs to differentiate by.
+    """
+
+    material: tuple[str, ...]
+    program: Callable[[], Program]
+    kinds: tuple[str, ...]
+    wrt: Wrt = None
+
+
+@dataclass(frozen=True, slots=True)
+class Built:
+    """A member's kernels, loaded.
+
+    Attributes
+    ----------
+    face
+        Its names and shapes.
+    callers
+        Kind -> callable. A kind that C cannot express is missing.
+    library
+        The shared object.
+    """
+
+    face: Face
+    callers: dict[str, Caller]
+    library: Library
+
+
+def assemble(members: Sequence[Member], name: str | None, options: Options) -> list[Built]:
+    """Return the kernels of all members out of one library.
+
+    Parameters
+    ----------
+    members
+        The functions.
+    name
+        Name of the C file; None for that of the only function.
+    options
+        How to build.
+
+    Raises
+    ------
+    CompilerError, CacheError
+        Where the library cannot be built or kept.
+    UnsupportedError
+        Where C has no function for what a formula needs.
+    """
+    compiler, cache = warm.compiler(options.cc), warm.cache(options.cache)
+    request = [[m.material, m.kinds, m.wrt] for m in members]
+    key = warm.request_key(request, {**options.key(), "name": name}, compiler)
+    found = warm.recall(cache, key)
+    if found is not None:
+        payload, library = found
+        return _load(payload, library, driver(compiler, cache))
+
+    programs = [member.program() for member in members]
+    kernels = [
+        lower_kinds(program, member.kinds, member.wrt, options.dtype, whole=len(member.kinds) > 1)
+        for program, member in zip(programs, members, strict=True)
+    ]
+    source, payload = _emit(programs, kernels, name, options.dtype)
+    library = _build(source, kernels, options, compiler, cache)
+    warm.remember(cache, key, payload, library)
+    return _load(payload, library, driver(compiler, cache))
+
+
+def lower_kinds(
+    program: Program, kinds: Sequence[str], wrt: Wrt, dtype: str, *, whole: bool
+) -> list[tuple[Kernel, Program]]:
+    """Derive and lower a program for each kind, with the derived program.
+
+    With `whole`, a derivative that C cannot express is left out: its error is raised when it is asked for.
+    """
+    from tapeless.kinds import derive
+    from tapeless.targets.c.lower import lower
+
+    found = []
+    for kind in kinds:
+        try:
+            derived = derive(program, kind, wrt)
+            found.append((lower(derived, kind, dtype), derived))
+        except DerivativeError:
+            if not whole:
+                raise
+    return found
+
+
+def module_source(functions: Sequence[tuple[Program, Options]], kinds: Sequence[str], name: str) -> Source:
+    """Return the C text of functions together."""
+    from tapeless.targets.c.emit import emit
+
+    groups = []
+    for program, options in functions:
+        lowered = lower_kinds(program, kinds, options.wrt, options.dtype, whole=len(kinds) > 1)
+        groups.append((program.name, [kernel for kernel, _ in lowered]))
+    return emit(groups, name)
+
+
+def _emit(
+    programs: Sequence[Program],
+    kernels: Sequence[list[tuple[Kernel, Program]]],
+    name: str | None,
+    dtype: str,
+) -> tuple[Source, dict[str, Any]]:
+    from tapeless.kinds import signature
+    from tapeless.targets.c.emit import emit
+
+    source = emit(
+        [(p.name, [kernel for kernel, _ in ks]) for p, ks in zip(programs, kernels, strict=True)],
+        name or programs[0].name,
+    )
+    symbols = dict(source.symbols)
+    rows = []
+    for program, group in zip(programs, kernels, strict=True):
+        signatures = {
+            kernel.kind: signature(
+                derived, f"{symbols[f'{program.name}.{kernel.kind}']}_lanes", dtype
+            ).to_json()
+            for kernel, derived in group
+        }
+        rows.append({**Face.of(program).to_json(), "kernels": signatures})
+    return source, {"functions": rows}
+
+
+def _build(
+    source: Source,
+    kernels: Sequence[list[tuple[Kernel, Program]]],
+    options: Options,
+    compiler: Compiler,
+    cache: Cache | None,
+) -> Library:
+    from tapeless.runtime.build import build  # starts processes: not needed on a warm start
+
+    longest = max((len(kernel.statements) for group in kernels for kernel, _ in group), default=0)
+    return build(
+        source.text,
+        stem=source.name,
+        headers={f"{source.name}.h": source.header},
+        compiler=compiler,
+        optimize="-O1" if longest > _LARGE else "-O3",
+        cache=cache,
+    )
+
+
+def _load(payload: dict[str, Any], library: Library, drive: Callable[[], Any]) -> list[Built]:
+    signatures = [
+        {kind: KernelSignature.from_json(data) for kind, data in row["kernels"].items()}
+        for row in payload["functions"]
+    ]
+    pointers = load(library, [s.symbol for group in signatures for s in group.values()])
+    return [
+        Built(
+            Face.from_json(row),
+            {kind: Caller(pointers[s.symbol], s, drive) for kind, s in group.items()},
+            library,
+        )
+        for row, group in zip(payload["functions"], signatures, strict=True)
+    ]

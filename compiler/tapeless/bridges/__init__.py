@@ -1,0 +1,1 @@
+"""Functions in the protocols of other libraries; each host is imported lazily."""

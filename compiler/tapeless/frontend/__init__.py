@@ -1,0 +1,1 @@
+"""The doors through which a formula comes in: text, sympy, Python functions."""

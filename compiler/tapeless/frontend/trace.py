@@ -1,0 +1,286 @@
+"""A Python function to Program: call it once with traced values, and take what it returns."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from tapeless.errors import ArgumentError, TracingError, UnsupportedError
+from tapeless.frontend.traced import Trace, Traced, TracedBoolean, TracedScalar, builder_of, nodes_of
+from tapeless.ir.graph import Builder
+from tapeless.ir.program import Input, Output, Program, finish
+
+
+def program_from_function(
+    function: Callable[..., Any],
+    *,
+    name: str | None = None,
+    shapes: Mapping[str, tuple[int, ...]] | None = None,
+    inputs: Sequence[str] | None = None,
+) -> Program:
+    """Trace a Python function.
+
+    Every parameter is an input. A parameter with a default is ambiguous (an input, or a constant?) and needs
+    `inputs` or `shapes` to say which: listed it is an input, else it keeps its default as a constant.
+
+    Parameters
+    ----------
+    function
+        The function. It is called once, with traced values.
+    name
+        Name of the program; that of the function if None.
+    shapes
+        Core shapes of inputs by name; `()` for those not listed.
+    inputs
+        The parameters that are inputs, in the order of the signature; names for what `*args` takes.
+
+    Raises
+    ------
+    ArgumentError
+        The signature does not say what the inputs are.
+    TracingError
+        The function does what cannot be traced, or returns what is no number.
+    UnsupportedError
+        An input that is not a scalar.
+    """
+    signature = _signature(function)
+    names = _inputs(function, signature, inputs, shapes or {})
+    for known in names:
+        if tuple((shapes or {}).get(known, ())) != ():
+            raise UnsupportedError(
+                f"input {known!r} has a shape, and only scalar inputs are traced; pass each number as a "
+                "parameter of its own"
+            )
+    trace = Trace(names)
+    values = {known: TracedScalar(trace, trace.input(lane)) for lane, known in enumerate(names)}
+    result = _call(function, signature, values)
+    outputs = _outputs(trace, result, names)
+    return finish(name or _name_of(function), [Input(known) for known in names], outputs, trace)
+
+
+# ---- the signature
+
+
+def _signature(function: Callable[..., Any]) -> inspect.Signature:
+    plain = inspect.unwrap(function)
+    if inspect.iscoroutinefunction(plain) or inspect.isgeneratorfunction(plain):
+        raise TracingError(
+            f"{_name_of(function)} is a generator or a coroutine; write a plain function that returns a "
+            "number or a tuple of numbers"
+        )
+    try:
+        return inspect.signature(function)
+    except (TypeError, ValueError):
+        raise ArgumentError(
+            f"the parameters of {_name_of(function)} cannot be seen; wrap it: lambda x: {_name_of(function)}(x)"
+        ) from None
+
+
+def _name_of(function: Any) -> str:
+    while isinstance(function, partial):
+        function = function.func
+    name = getattr(function, "__name__", type(function).__name__)
+    return name if isinstance(name, str) and name.isidentifier() else "f"  # a lambda's is <lambda>
+
+
+def _bound(function: Any) -> set[str]:
+    """Return the parameters that functools.partial has filled by keyword."""
+    found: set[str] = set()
+    while isinstance(function, partial):
+        found |= set(function.keywords)
+        function = function.func
+    return found
+
+
+def _inputs(
+    function: Callable[..., Any],
+    signature: inspect.Signature,
+    listed: Sequence[str] | None,
+    shapes: Mapping[str, tuple[int, ...]],
+) -> tuple[str, ...]:
+    """Decide which parameters are inputs."""
+    bound = _bound(function)
+    found: list[str] = []
+    rest = None
+    for parameter in signature.parameters.values():
+        known = parameter.name
+        if parameter.kind is parameter.VAR_POSITIONAL:
+            rest = known
+        elif parameter.kind is parameter.VAR_KEYWORD:
+            raise ArgumentError(f"**{known} does not say what the inputs are; name each parameter")
+        elif parameter.default is parameter.empty:
+            found.append(known)
+        elif known in shapes or (listed is not None and known in listed):
+            found.append(known)
+        elif listed is None and known not in bound:
+            raise ArgumentError(
+                f"parameter {known!r} has a default: is it an input or a constant? Remove the default to make it "
+                f"an input; to keep {parameter.default!r} as a constant, say what the inputs are "
+                f"(inputs=[{', '.join(map(repr, found))}]) or fill it with functools.partial"
+            )
+    if rest is not None:
+        found = _with_rest(signature, found, rest, listed)
+    for known in shapes:
+        if known not in found:
+            raise ArgumentError(f"inputs names {known!r}; the parameters are {', '.join(found) or 'none'}")
+    if listed is not None and tuple(listed) != tuple(found):
+        raise ArgumentError(
+            f"the parameters are {', '.join(found) or 'none'}, but inputs= says {', '.join(listed)}; "
+            "leave inputs= out, or list the parameters in their order"
+        )
+    if not found:
+        raise ArgumentError("the formula has no input: it is a constant, there is nothing to compile")
+    return tuple(found)
+
+
+def _with_rest(
+    signature: inspect.Signature, found: list[str], rest: str, listed: Sequence[str] | None
+) -> list[str]:
+    """Add the names that `inputs` gives to what `*args` takes."""
+    if listed is None:
+        raise ArgumentError(
+            f"*{rest} does not say how many inputs there are; name each parameter, or list the inputs: "
+            "inputs=['x', 'y']"
+        )
+    keyword_only = {p.name for p in signature.parameters.values() if p.kind is p.KEYWORD_ONLY}
+    before = [known for known in found if known not in keyword_only]
+    after = [known for known in found if known in keyword_only]
+    if list(listed[: len(before)]) != before:
+        return found
+    middle = [known for known in listed[len(before) :] if known not in after]
+    if len(set(listed)) != len(listed) or not all(map(str.isidentifier, middle)):
+        raise ArgumentError(f"inputs={list(listed)!r} must be different names")
+    return [*before, *middle, *after]
+
+
+def _call(
+    function: Callable[..., Any], signature: inspect.Signature, values: Mapping[str, TracedScalar]
+) -> Any:
+    positional: list[Any] = []
+    keywords: dict[str, Any] = {}
+    left = dict(values)
+    for parameter in signature.parameters.values():
+        if parameter.kind is parameter.VAR_POSITIONAL:
+            kept = {p.name for p in signature.parameters.values() if p.kind is p.KEYWORD_ONLY}
+            for known in [known for known in left if known not in kept]:
+                positional.append(left.pop(known))
+        elif parameter.kind is parameter.KEYWORD_ONLY:
+            if parameter.name in left:
+                keywords[parameter.name] = left.pop(parameter.name)
+        else:  # a constant between inputs takes its place by its default
+            positional.append(left.pop(parameter.name, parameter.default))
+    return function(*positional, **keywords)
+
+
+# ---- the result
+
+
+def _outputs(builder: Builder, result: Any, inputs: Sequence[str]) -> list[Output]:
+    named = _named_results(result)
+    keys = [known for known, _ in named]
+    taken = {*inputs, *keys}
+    outputs = []
+    for known, value in named:
+        free = known
+        if known in inputs:
+            while free in taken:
+                free += "_"
+            taken.add(free)
+        outputs.append(Output(free, (_output_node(builder, value, known),)))
+    return outputs
+
+
+def _named_results(result: Any) -> list[tuple[str, Any]]:
+    if result is None:
+        raise TracingError("the function returned None; did you forget return?")
+    if isinstance(result, Mapping):
+        for key in result:
+            if not isinstance(key, str) or not key.isidentifier():
+                raise TracingError(f"the key {key!r} cannot name an output; keys must be identifiers")
+        named = list(result.items())
+    elif isinstance(result, tuple) and hasattr(result, "_fields"):
+        named = list(zip(result._fields, result, strict=True))
+    elif isinstance(result, list | tuple):
+        named = [(f"out{k}" if len(result) > 1 else "out", value) for k, value in enumerate(result)]
+    else:
+        named = [("out", result)]
+    if not named:
+        raise TracingError("the function returned nothing to compute; return at least one number")
+    return named
+
+
+def _output_node(builder: Builder, value: Any, name: str) -> int:
+    what = f"output {name!r}"
+    if isinstance(value, TracedBoolean | bool | np.bool_):
+        raise TracingError(f"{what} is true or false and cannot be an output; write np.where(c, 1, 0)")
+    if value is None:
+        raise TracingError(f"{what} is None; return a number")
+    if isinstance(value, list | tuple | Mapping):
+        raise TracingError(f"{what} is itself a {type(value).__name__}; return one flat tuple or dict of numbers")
+    if isinstance(value, np.ndarray) and value.ndim:
+        raise TracingError(f"{what} is an array of shape {value.shape}; return a tuple of numbers")
+    if callable(value) and not isinstance(value, Traced):
+        raise TracingError(f"{what} is a function ({_name_of(value)}); call it, or return its result")
+    [node] = nodes_of(builder, (value,), what)
+    return node
+
+
+# ---- one Program inside another
+
+
+def inline(builder: Builder, program: Program, arguments: Sequence[int]) -> tuple[int, ...]:
+    """Append the nodes of `program` to `builder`.
+
+    Parameters
+    ----------
+    builder
+        Where the nodes go.
+    program
+        What is computed.
+    arguments
+        A node of `builder` for each input scalar.
+
+    Returns
+    -------
+    tuple of int
+        The nodes of all outputs, in order.
+    """
+    graph = program.graph
+    found: dict[int, int] = {}
+    for node in graph.reachable(program.roots):
+        op, payload = graph.ops[node], graph.payloads[node]
+        args = tuple([found[arg] for arg in graph.args[node]])
+        if op == "input":
+            found[node] = arguments[payload]  # type: ignore[index]
+        elif payload is not None:
+            found[node] = builder.node(op, args, payload)
+        else:  # through `call`, for an argument may be a constant here
+            found[node] = builder.call(op, *args)
+    return tuple([found[root] for root in program.roots])
+
+
+def call_program(program: Program, args: Sequence[Any]) -> Any:
+    """Apply a program to numbers of which at least one is traced, as a call of its Function would.
+
+    Returns
+    -------
+    TracedScalar or tuple of TracedScalar
+        One value for one output, else a tuple.
+    """
+    if len(args) != len(program.inputs):
+        raise ArgumentError(f"{program.name} takes {len(program.inputs)} arguments, {len(args)} were given")
+    for item in (*program.inputs, *program.outputs):
+        if item.shape:
+            raise UnsupportedError(
+                f"{program.name} has the shaped argument or result {item.name!r}, and only scalars are traced"
+            )
+    builder = builder_of(args)
+    if builder is None:
+        raise TracingError(f"no argument of {program.name} is traced")
+    nodes = inline(builder, program, nodes_of(builder, args, program.name))
+    values = tuple(TracedScalar(builder, node) for node in nodes)
+    return values[0] if len(values) == 1 else values

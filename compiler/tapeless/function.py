@@ -1,0 +1,478 @@
+"""Function: what a user holds after `compile`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tapeless.assembly import Built, Face, Member, assemble
+from tapeless.errors import ArgumentError, ShapeError
+from tapeless.kinds import KINDS, TOGETHER, kind_of
+from tapeless.options import Options, names_of
+
+if TYPE_CHECKING:
+    import numpy as np
+    import sympy
+
+    from tapeless.ir.program import Program
+    from tapeless.runtime.arrays import Caller
+    from tapeless.targets.c.kernel import Source
+    from tapeless.testing import CheckReport
+
+    Array = np.ndarray[Any, Any]
+
+Out = Any
+"""An array to write into, a tuple of them with None for "make one", or None."""
+
+
+class Function:
+    """A formula as compiled functions: its value, its vector-Jacobian product, its gradient.
+
+    Made by `tapeless.compile`. Calls are thread-safe and release the GIL while C runs.
+
+    Attributes
+    ----------
+    name : str
+        Name of the function.
+    input_names, output_names : tuple of str
+        In order.
+    wrt : tuple of str
+        The inputs that derivatives are taken by, unless a call says otherwise.
+    dtype : str
+        `"float64"` or `"float32"`: what is computed in and returned.
+    """
+
+    __slots__ = ("__weakref__", "_callers", "_face", "_forward", "_material", "_options", "_program", "_read")
+
+    def __init__(
+        self,
+        face: Face,
+        options: Options,
+        material: tuple[str, ...],
+        read: Callable[[], Program],
+        callers: Mapping[tuple[str, tuple[str, ...]], Caller],
+    ) -> None:
+        self._face = face
+        self._options = options
+        self._material = material
+        self._read = read
+        self._program: Program | None = None
+        self._callers = dict(callers)
+        self._forward = self._callers["forward", self.wrt]
+
+    @classmethod
+    def of(
+        cls, built: Built, options: Options, material: tuple[str, ...], read: Callable[[], Program]
+    ) -> Function:
+        """Wrap what `assemble` built."""
+        face = built.face
+        wrt = options.wrt or tuple(name for name, _ in face.inputs)
+        callers = {(kind, wrt): caller for kind, caller in built.callers.items()}
+        return cls(face, options, material, read, callers)
+
+    # ---- what it is
+
+    @property
+    def name(self) -> str:
+        return self._face.name
+
+    @property
+    def input_names(self) -> tuple[str, ...]:
+        return tuple(name for name, _ in self._face.inputs)
+
+    @property
+    def output_names(self) -> tuple[str, ...]:
+        return tuple(name for name, _ in self._face.outputs)
+
+    @property
+    def wrt(self) -> tuple[str, ...]:
+        return self._options.wrt or self.input_names
+
+    @property
+    def dtype(self) -> str:
+        return self._options.dtype
+
+    @property
+    def options(self) -> Options:
+        """The options it was compiled with."""
+        return self._options
+
+    @property
+    def signature(self) -> str:
+        """Core shapes as in a NumPy gufunc: `"(3),(3)->(),()"`."""
+
+        def shapes(items: Iterable[tuple[str, tuple[int, ...]]]) -> str:
+            return ",".join(f"({','.join(map(str, shape))})" for _, shape in items)
+
+        return f"{shapes(self._face.inputs)}->{shapes(self._face.outputs)}"
+
+    @property
+    def program(self) -> Program:
+        """The formula as a graph."""
+        if self._program is None:
+            self._program = self._read()
+        return self._program
+
+    # ---- values
+
+    def __call__(self, *primals: Any, out: Out = None, **named: Any) -> Any:
+        """Evaluate the formula, element by element with NumPy broadcasting.
+
+        Parameters
+        ----------
+        *primals : array_like
+            One per input, in order; or by keyword.
+        out : ndarray or tuple of ndarray, optional
+            Arrays of the result's shape to write into; None in a tuple makes a new one.
+
+        Returns
+        -------
+        ndarray, NumPy scalar, or tuple of them
+            One per output, of `dtype` and of the broadcast shape. Scalars in, NumPy scalars out.
+
+        Raises
+        ------
+        ArgumentError
+            For a wrong number of arguments, an unknown keyword, or an argument that is no numeric array.
+        ShapeError
+            Where shapes do not broadcast, or `out` has another shape.
+        """
+        if named or len(primals) != len(self._face.inputs):
+            if any(_is_traced(value) for value in (*primals, *named.values())):
+                return self._inline(self._bind(primals, named))
+            primals = self._bind(primals, named)
+        try:
+            results = self._forward(primals, out)
+        except ArgumentError:
+            if any(map(_is_traced, primals)):
+                return self._inline(primals)
+            raise
+        return results[0] if len(results) == 1 else results
+
+    forward = __call__
+
+    def backward(
+        self,
+        cotangents: Any,
+        *primals: Any,
+        wrt: str | Sequence[str] | None = None,
+        out: Out = None,
+        **named: Any,
+    ) -> Any:
+        """Return the vector-Jacobian product: the cotangents of the outputs pulled back to the inputs.
+
+        Parameters
+        ----------
+        cotangents : array_like, or tuple of them for several outputs
+            Of the outputs' shape. A scalar stands for an array full of it; None for zero.
+        *primals : array_like
+            The point, as for a call.
+        wrt : str or sequence of str, optional
+            The inputs wanted. A name alone gives the array alone.
+        out : ndarray or tuple of ndarray, optional
+            Arrays to write the gradients into.
+
+        Returns
+        -------
+        tuple of ndarray, or ndarray
+            In input order (or that of `wrt`), each of its primal's shape and floating dtype: along dimensions
+            in which the primal was broadcast the contributions are summed, in a fixed order.
+
+        Raises
+        ------
+        ShapeError
+            For a cotangent that is neither a scalar nor of the outputs' shape.
+        DerivativeError
+            Where the derivative needs a function that C does not have.
+        """
+        caller = self._caller("backward", wrt)
+        point = self._point(primals, named)
+        results = caller((*point, *self._cotangents(cotangents)), out)
+        return results[0] if isinstance(wrt, str) else results
+
+    def forward_backward(
+        self,
+        cotangents: Any,
+        *primals: Any,
+        wrt: str | Sequence[str] | None = None,
+        out: Out = None,
+        **named: Any,
+    ) -> tuple[Any, Any]:
+        """Return outputs and gradients from one fused pass.
+
+        Parameters
+        ----------
+        cotangents, *primals, wrt
+            As for `backward`.
+        out : tuple, optional
+            (outputs, gradients), each as the call's own `out`.
+
+        Returns
+        -------
+        outputs
+            As from a call.
+        gradients
+            As from `backward`.
+        """
+        caller = self._caller("forward_backward", wrt)
+        point = self._point(primals, named)
+        results = caller((*point, *self._cotangents(cotangents)), self._flat(out, wrt))
+        return self._split(results, wrt)
+
+    def grad(
+        self, *primals: Any, wrt: str | Sequence[str] | None = None, out: Out = None, **named: Any
+    ) -> Any:
+        """Return the derivative at each point; nothing is summed. The function must have one scalar output.
+
+        Returns
+        -------
+        tuple of ndarray, or ndarray
+            One per input (or name in `wrt`), of the broadcast shape; a name alone gives the array alone.
+
+        Raises
+        ------
+        ArgumentError
+            For a function with several outputs.
+        """
+        results = self._caller("grad", wrt)(self._point(primals, named), out)
+        return results[0] if isinstance(wrt, str) else results
+
+    def value_and_grad(
+        self, *primals: Any, wrt: str | Sequence[str] | None = None, out: Out = None, **named: Any
+    ) -> tuple[Any, Any]:
+        """Return (value, gradient at each point) from one fused pass; `out` is a pair as well."""
+        caller = self._caller("value_and_grad", wrt)
+        return self._split(caller(self._point(primals, named), self._flat(out, wrt)), wrt)
+
+    def jvp(
+        self, primals: Sequence[Any], tangents: Sequence[Any], *, wrt: str | Sequence[str] | None = None
+    ) -> Any:
+        """Return the Jacobian-vector product.
+
+        Parameters
+        ----------
+        primals : sequence of array_like
+            The point.
+        tangents : sequence of array_like
+            One per input (or name in `wrt`), broadcast with the primals.
+
+        Returns
+        -------
+        outputs, output_tangents
+            Each as from a call.
+        """
+        caller = self._caller("jvp", wrt)
+        point, directions = tuple(primals), tuple(tangents)
+        wanted = self.wrt if wrt is None else names_of(wrt, "wrt")
+        if len(point) != len(self._face.inputs) or len(directions) != len(wanted):
+            raise ArgumentError(
+                f"{self.name}.jvp takes {len(self._face.inputs)} primals and {len(wanted)} tangents, "
+                f"not {len(point)} and {len(directions)}"
+            )
+        results = caller((*point, *directions), None)
+        half = len(self._face.outputs)
+        values, dots = results[:half], results[half:]
+        return (values[0], dots[0]) if half == 1 else (values, dots)
+
+    # ---- derivatives as functions and formulas
+
+    def derivative(self, kind: str, wrt: str | Sequence[str] | None = None) -> Function:
+        """Return a derivative as a Function of its own.
+
+        Parameters
+        ----------
+        kind
+            `"vjp"` (or `"backward"`), `"jvp"`, `"grad"`, `"forward_backward"`, `"value_and_grad"`.
+        wrt
+            The inputs to differentiate by.
+
+        Returns
+        -------
+        Function
+            Its inputs are those of this function, then the cotangents or tangents; it works point by point and
+            sums nothing. It can be differentiated again.
+        """
+        from tapeless.api import compile_program
+        from tapeless.kinds import derive, plain
+
+        row = kind_of(kind)
+        derived = plain(derive(self.program, row.name, self._wrt(wrt)))
+        from dataclasses import replace
+
+        named = replace(derived, name=f"{self.name}_{row.name}")
+        return compile_program(named, replace(self._options, wrt=None))
+
+    @property
+    def formulas(self) -> dict[str, sympy.Expr]:
+        """Output -> its formula in sympy."""
+        from tapeless.targets.formulas import formulas
+
+        return formulas(self.program)
+
+    @property
+    def backward_formulas(self) -> dict[str, sympy.Expr]:
+        """Input -> the formula of its cotangent, in the inputs and `<output>_bar`."""
+        from tapeless.kinds import derive
+        from tapeless.targets.formulas import formulas
+
+        derived = derive(self.program, "backward", self.wrt)
+        return dict(zip(self.wrt, formulas(derived).values(), strict=True))
+
+    @property
+    def source(self) -> str:
+        """The C text: forward, backward, and both fused."""
+        return self._source().text
+
+    @property
+    def header(self) -> str:
+        """The C header that goes with `source`."""
+        return self._source().header
+
+    def _source(self) -> Source:
+        from tapeless.assembly import module_source
+
+        return module_source([(self.program, self._options)], TOGETHER, self.name)
+
+    def op_counts(self, kind: str = "forward") -> dict[str, int]:
+        """Return operation -> number per point of the emitted kernel of a kind, with the `"total"`.
+
+        An addition, subtraction, multiplication, division, negation, comparison, select or call counts 1;
+        loads, stores and constants count nothing.
+        """
+        from tapeless.assembly import lower_kinds
+        from tapeless.targets.c.counts import op_counts
+
+        [(kernel, _)] = lower_kinds(
+            self.program, (kind_of(kind).name,), self._options.wrt, self.dtype, whole=False
+        )
+        return op_counts(kernel)
+
+    # ---- trust and use elsewhere
+
+    def check(self, *primals: Any, **options: Any) -> CheckReport:
+        """Compare values and gradients with mpmath and with numerical gradients; see `tapeless.testing.check`."""
+        from tapeless.testing import check
+
+        return check(self, *primals, **options)
+
+    def export(self, folder: str | Path) -> Path:
+        """Write `<name>.c`, `<name>.h`, the built library and `<name>.py`; return the folder.
+
+        The C needs nothing but the C library's mathematics; the Python file needs numpy and cffi.
+        """
+        from tapeless.export import export
+
+        return export([(self.program, self._options)], self.name, Path(folder))
+
+    # ---- how it is shown, copied and sent
+
+    def __repr__(self) -> str:
+        outputs = ", ".join(self.output_names)
+        return f"<tapeless {self.name}({', '.join(self.input_names)}) -> {outputs}, {self.dtype}>"
+
+    def _repr_latex_(self) -> str:
+        import sympy
+
+        rows = [f"{sympy.latex(sympy.Symbol(k))} &= {sympy.latex(v)}" for k, v in self.formulas.items()]
+        return "$\\begin{aligned}" + r" \\ ".join(rows) + "\\end{aligned}$"
+
+    def __copy__(self) -> Function:
+        return self
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Function:
+        return self
+
+    def __reduce__(self) -> tuple[Callable[..., Function], tuple[Program, Options]]:
+        from tapeless.api import compile_program
+
+        return compile_program, (self.program, self._options)
+
+    # ---- binding arguments
+
+    def _bind(self, primals: Sequence[Any], named: Mapping[str, Any]) -> tuple[Any, ...]:
+        names = self.input_names
+        shown = f"{self.name}({', '.join(names)})"
+        if len(primals) > len(names):
+            raise ArgumentError(f"{shown} takes {len(names)} inputs, not {len(primals)}")
+        bound = dict(zip(names, primals, strict=False))
+        for name, value in named.items():
+            if name not in names:
+                raise ArgumentError(f"{shown} has no input {name!r}")
+            if name in bound:
+                raise ArgumentError(f"{shown} got {name!r} twice")
+            bound[name] = value
+        missing = [name for name in names if name not in bound]
+        if missing:
+            raise ArgumentError(f"{shown} misses {', '.join(missing)}")
+        return tuple(bound[name] for name in names)
+
+    def _point(self, primals: tuple[Any, ...], named: Mapping[str, Any]) -> tuple[Any, ...]:
+        if named or len(primals) != len(self._face.inputs):
+            return self._bind(primals, named)
+        return primals
+
+    def _cotangents(self, cotangents: Any) -> tuple[Any, ...]:
+        count = len(self._face.outputs)
+        if count == 1 and not isinstance(cotangents, tuple):
+            cotangents = (cotangents,)
+        if not isinstance(cotangents, tuple | list) or len(cotangents) != count:
+            got = len(cotangents) if isinstance(cotangents, tuple | list) else 1
+            raise ShapeError(
+                f"{self.name} has {count} outputs ({', '.join(self.output_names)}) and needs a tuple of as many "
+                f"cotangents, not {got}"
+            )
+        return tuple(0.0 if given is None else given for given in cotangents)
+
+    def _wrt(self, wrt: str | Sequence[str] | None) -> tuple[str, ...]:
+        if wrt is None:
+            return self.wrt
+        wanted = names_of(wrt, "wrt")
+        for name in wanted:
+            if name not in self.wrt:
+                known = ", ".join(self.wrt)
+                raise ArgumentError(f"{self.name} is differentiated by {known}; wrt names {name!r}")
+        return wanted
+
+    def _caller(self, kind: str, wrt: str | Sequence[str] | None) -> Caller:
+        wanted = self.wrt if wrt is None else self._wrt(wrt)
+        found = self._callers.get((kind, wanted))
+        if found is None:
+            member = Member(self._material, lambda: self.program, (kind,), wanted)
+            [built] = assemble([member], None, self._options)
+            found = self._callers[kind, wanted] = built.callers[kind]
+        return found
+
+    def _flat(self, out: Out, wrt: str | Sequence[str] | None) -> Out:
+        """Turn (outputs, gradients) into one flat tuple."""
+        if out is None:
+            return None
+        if not isinstance(out, tuple) or len(out) != 2:
+            raise ArgumentError("out must be a pair: (outputs, gradients), each as for the single calls")
+        parts: list[Any] = []
+        for part, count in zip(out, (len(self._face.outputs), len(self._wrt(wrt))), strict=True):
+            row = part if isinstance(part, tuple) else (part,)
+            if part is None:
+                row = (None,) * count
+            if len(row) != count:
+                raise ArgumentError(f"out has {len(row)} arrays where {count} results are made")
+            parts.extend(row)
+        return tuple(parts)
+
+    def _split(self, results: tuple[Any, ...], wrt: str | Sequence[str] | None) -> tuple[Any, Any]:
+        count = len(self._face.outputs)
+        values, gradients = results[:count], results[count:]
+        return values[0] if count == 1 else values, gradients[0] if isinstance(wrt, str) else gradients
+
+    def _inline(self, primals: tuple[Any, ...]) -> Any:
+        """Continue somebody's trace through this function."""
+        from tapeless.frontend.trace import call_program
+
+        return call_program(self.program, primals)
+
+
+def _is_traced(value: Any) -> bool:
+    return getattr(type(value), "_tapeless_traced_", False) is True
+
+
+__all__ = ["KINDS", "Function"]

@@ -1,0 +1,1 @@
+"""The graph that everything is made of: columns of scalar nodes, programs over them, and the primitives."""

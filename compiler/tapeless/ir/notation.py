@@ -1,0 +1,95 @@
+"""A node of the graph as one line of the field's infix notation."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from fractions import Fraction
+from typing import Final
+
+from tapeless.ir.graph import Graph
+from tapeless.ir.primitives import Extern
+
+_SUM, _PRODUCT, _UNARY, _POWER, _ATOM = 10, 20, 25, 30, 100
+_LOWEST: Final = 0
+_INFIX: Final[dict[str, tuple[str, int, int, int]]] = {
+    # symbol, own level, level demanded of the left and of the right operand
+    "add": (" + ", _SUM, _SUM, _SUM),
+    "sub": (" - ", _SUM, _SUM, _SUM + 1),
+    "mul": ("*", _PRODUCT, _PRODUCT, _PRODUCT + 1),
+    "div": ("/", _PRODUCT, _PRODUCT, _PRODUCT + 1),
+    "pow": ("**", _POWER, _POWER + 1, _POWER),
+    "lt": (" < ", 5, 6, 6),
+    "le": (" <= ", 5, 6, 6),
+    "eq": (" == ", 5, 6, 6),
+    "ne": (" != ", 5, 6, 6),
+}
+_WORDS: Final[dict[str, tuple[str, int]]] = {"and": (" and ", 3), "or": (" or ", 2)}
+
+
+def infix(graph: Graph, root: int, names: Mapping[int, str], width: int) -> str:
+    """Write `root` as one line of at most `width` characters; "" where it is longer.
+
+    Parameters
+    ----------
+    graph
+        The graph.
+    root
+        The node.
+    names
+        Input scalar -> the name to write for it.
+    width
+        Give up beyond this many characters, so that shared nodes cannot blow the text up.
+    """
+    done: dict[int, tuple[str, int]] = {}
+    for node in graph.reachable((root,)):
+        text, level = _write(graph, node, names, done)
+        # A node that is too long makes everything that uses it too long.
+        if len(text) > width:
+            return ""
+        done[node] = (text, level)
+    return done[root][0]
+
+
+def _write(
+    graph: Graph, node: int, names: Mapping[int, str], done: Mapping[int, tuple[str, int]]
+) -> tuple[str, int]:
+    op, args, payload = graph.ops[node], graph.args[node], graph.payloads[node]
+
+    def operand(position: int, level: int) -> str:
+        text, own = done[args[position]]
+        return text if own >= level else f"({text})"
+
+    if op == "input":
+        return names[payload], _ATOM  # type: ignore[index]
+    if isinstance(payload, Fraction):
+        return _number(payload)
+    if isinstance(payload, Extern):
+        return f"{payload.name}({', '.join(done[arg][0] for arg in args)})", _ATOM
+    if op == "named":
+        return str(payload), _ATOM
+    if op in _INFIX:
+        symbol, own, left, right = _INFIX[op]
+        return f"{operand(0, left)}{symbol}{operand(1, right)}", own
+    if op in _WORDS:
+        word, own = _WORDS[op]
+        return word.join(operand(k, own + 1) for k in range(len(args))), own
+    if op == "neg":
+        return f"-{operand(0, _PRODUCT)}", _UNARY - 10
+    if op == "not":
+        return f"not {operand(0, 5)}", 4
+    if op == "select":
+        return f"where({', '.join(done[arg][0] for arg in args)})", _ATOM
+    return f"{op}({', '.join(done[arg][0] for arg in args)})" if args else op, _ATOM
+
+
+def _number(value: Fraction) -> tuple[str, int]:
+    """Write a rational as a decimal where that is exact and short, else as a quotient."""
+    digits = str(value.numerator) if value.numerator.bit_length() < 128 else f"{float(value):.17g}"
+    if value.denominator == 1:
+        return digits, _ATOM if value >= 0 else _SUM
+    if value.denominator.bit_length() < 128:
+        decimal = f"{float(value):.6g}"
+        if Fraction(decimal) == value:
+            return decimal, _ATOM if value >= 0 else _SUM
+        return f"{digits}/{value.denominator}", _PRODUCT if value >= 0 else _SUM
+    return f"{float(value):.17g}", _ATOM if value >= 0 else _SUM

@@ -1,0 +1,249 @@
+"""The one table of primitives: what each means, its domain, its adjoint rules, its conventions at edges.
+
+Notation of the rules: the arguments are `x` (one), `a, b` (two) or `a, b, c` (three); the result is `y`; its
+cotangent is `y_bar`. A rule is the cotangent that the argument receives and is linear in `y_bar`, so the same
+text serves reverse mode (put in the cotangent) and forward mode (put in the tangent of that argument).
+
+`guards` say where the edge to an argument counts at all: where the guard is false the argument receives
+exactly nothing, whatever the rule would give there (a NaN included). They carry the conventions at ties and
+edges.
+
+A rule of `"0"` means that the derivative is zero wherever it exists. `rules=None` means that the table ends
+here and sympy's `fdiff` is asked. The table knows no target.
+
+References: DLMF is the NIST Digital Library of Mathematical Functions; C11 is ISO/IEC 9899:2011.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+REAL: Final = "real"
+"""Domain of a primitive that is defined for all real arguments."""
+
+Interval = tuple[float, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Edge:
+    """A special point of a primitive with the partials it must have there.
+
+    Attributes
+    ----------
+    args
+        The arguments.
+    partials
+        The partial derivative by each argument.
+    why
+        The convention or limit in words.
+    """
+
+    args: tuple[float, ...]
+    partials: tuple[float, ...]
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Primitive:
+    """One row of the table.
+
+    Attributes
+    ----------
+    name
+        Name of the operation in the graph.
+    args
+        Names of the arguments in the rules; `"*"` stands for any number.
+    rules
+        One adjoint formula per argument, or None where sympy's `fdiff` is to be asked.
+    guards
+        One condition per argument, or `""` for none.
+    domain
+        `"real"` or the condition under which the value exists.
+    samples
+        One interval per argument, inside the domain, from which tests draw.
+    edges
+        Special points with their partials.
+    commutative
+        Whether the order of arguments is of no account.
+    boolean
+        Whether the result is a truth value.
+    cost
+        Rough time of one evaluation in units of one addition, for choosing between forms.
+    source
+        Where the rule is written.
+    """
+
+    name: str
+    args: tuple[str, ...]
+    rules: tuple[str, ...] | None
+    guards: tuple[str, ...] = ()
+    domain: str = REAL
+    samples: tuple[Interval, ...] = ((-3.0, 3.0),)
+    edges: tuple[Edge, ...] = ()
+    commutative: bool = False
+    boolean: bool = False
+    cost: float = 1.0
+    source: str = ""
+
+    @property
+    def nary(self) -> bool:
+        """Whether the primitive takes any number of arguments."""
+        return self.args == ("*",)
+
+
+_X = ("x",)
+_AB = ("a", "b")
+_BOTH: tuple[Interval, ...] = ((-3.0, 3.0), (-3.0, 3.0))
+_PLUS: tuple[Interval, ...] = ((0.05, 5.0),)
+_NO_SLOPE = ("0",)
+_STEP = "piecewise constant: derivative 0, at the jumps as well"
+
+
+def _unary(name: str, rule: str | None, source: str, **more: object) -> Primitive:
+    return Primitive(name, _X, None if rule is None else (rule,), source=source, **more)  # type: ignore[arg-type]
+
+
+def _compare(name: str, commutative: bool = False) -> Primitive:
+    return Primitive(
+        name, _AB, ("0", "0"), samples=_BOTH, commutative=commutative, boolean=True, source="C11 6.5.8, 6.5.9"
+    )
+
+
+_ROWS: tuple[Primitive, ...] = (
+    # ---- leaves: the payload holds the lane, the number or the name
+    Primitive("input", (), (), samples=(), cost=0.0),
+    Primitive("rational", (), (), samples=(), cost=0.0),
+    Primitive("named", (), (), samples=(), cost=0.0),
+    # ---- arithmetic
+    Primitive("add", _AB, ("y_bar", "y_bar"), samples=_BOTH, commutative=True, source="sum rule"),
+    Primitive("sub", _AB, ("y_bar", "-y_bar"), samples=_BOTH, source="sum rule"),
+    Primitive("mul", _AB, ("y_bar*b", "y_bar*a"), samples=_BOTH, commutative=True, source="product rule"),
+    Primitive("div", _AB, ("y_bar/b", "-(y_bar/b)*y"), domain="b != 0", samples=((-3.0, 3.0), (0.3, 4.0)),
+              cost=4.0, source="quotient rule with y = a/b"),
+    Primitive("neg", _X, ("-y_bar",), source="sum rule"),
+    Primitive("pow", _AB, ("y_bar*b*a**(b - 1)", "y_bar*y*log(a)"), ("b != 0", "a != 0"), domain="a > 0",
+              samples=((0.1, 4.0), (-3.0, 3.0)), cost=20.0, source="DLMF 4.2.26; x**y at x = 0: the limit",
+              edges=(Edge((0.0, 2.0), (0.0, 0.0), "limit"), Edge((0.0, 1.0), (1.0, 0.0), "limit"),
+                     Edge((0.0, 0.5), (float("inf"), 0.0), "truly infinite"),
+                     Edge((3.0, 0.0), (0.0, 1.0986122886681098), "x**0 is constant in x"))),
+    Primitive("fma", ("a", "b", "c"), ("y_bar*b", "y_bar*a", "y_bar"), samples=(*_BOTH, (-3.0, 3.0)),
+              source="product rule; C11 7.12.13.1"),
+    # ---- powers and roots
+    _unary("sqrt", "y_bar/(2*y)", "y**2 = x", domain="x >= 0", samples=_PLUS, cost=5.0,
+           edges=(Edge((0.0,), (float("inf"),), "truly infinite"),)),
+    _unary("cbrt", "y_bar/(3*y**2)", "y**3 = x", samples=((-5.0, 5.0),), cost=12.0,
+           edges=(Edge((0.0,), (float("inf"),), "truly infinite"),)),
+    Primitive("hypot", _AB, ("y_bar*(a/y)", "y_bar*(b/y)"), ("y != 0", "y != 0"), samples=_BOTH,
+              commutative=True, cost=10.0, source="y**2 = a**2 + b**2; the subgradient 0 at the origin",
+              edges=(Edge((0.0, 0.0), (0.0, 0.0), "subgradient at the origin"),
+                     Edge((3e200, 4e200), (0.6, 0.8), "no overflow"),
+                     Edge((3e-200, 4e-200), (0.6, 0.8), "no underflow"))),
+    # ---- exponentials and logarithms
+    _unary("exp", "y_bar*y", "DLMF 4.7.3", cost=8.0),
+    _unary("exp2", "y_bar*y*log(2)", "DLMF 4.7.3", cost=8.0),
+    _unary("expm1", "y_bar*exp(x)", "DLMF 4.7.3; exp(x), for y + 1 cancels at large negative x", cost=12.0),
+    _unary("log", "y_bar/x", "DLMF 4.7.1", domain="x > 0", samples=_PLUS, cost=8.0),
+    _unary("log2", "y_bar/(x*log(2))", "DLMF 4.7.1", domain="x > 0", samples=_PLUS, cost=8.0),
+    _unary("log10", "y_bar/(x*log(10))", "DLMF 4.7.1", domain="x > 0", samples=_PLUS, cost=8.0),
+    _unary("log1p", "y_bar/(1 + x)", "DLMF 4.7.1", domain="x > -1", samples=((-0.9, 5.0),), cost=10.0),
+    # ---- trigonometric
+    _unary("sin", "y_bar*cos(x)", "DLMF 4.20.1", cost=10.0),
+    _unary("cos", "-y_bar*sin(x)", "DLMF 4.20.2", cost=10.0),
+    _unary("tan", "y_bar*(1 + y**2)", "DLMF 4.20.3", samples=((-1.4, 1.4),), cost=15.0),
+    _unary("asin", "y_bar/sqrt((1 - x)*(1 + x))", "DLMF 4.24.7", domain="-1 <= x <= 1",
+           samples=((-0.99, 0.99),), cost=12.0,
+           edges=(Edge((1.0,), (float("inf"),), "truly infinite"),)),
+    _unary("acos", "-y_bar/sqrt((1 - x)*(1 + x))", "DLMF 4.24.8", domain="-1 <= x <= 1",
+           samples=((-0.99, 0.99),), cost=12.0,
+           edges=(Edge((1.0,), (float("-inf"),), "truly infinite"),)),
+    _unary("atan", "y_bar/(1 + x**2)", "DLMF 4.24.9", cost=12.0),
+    Primitive("atan2", _AB, ("y_bar*(b/hypot(a, b))/hypot(a, b)", "-y_bar*(a/hypot(a, b))/hypot(a, b)"),
+              ("hypot(a, b) != 0", "hypot(a, b) != 0"), samples=((0.2, 3.0), (-3.0, 3.0)), cost=20.0,
+              source="DLMF 4.23.39 with tan y = a/b; hypot, so that the squares cannot overflow",
+              edges=(Edge((0.0, 0.0), (0.0, 0.0), "no derivative at the origin: 0"),
+                     Edge((3e200, 4e200), (1.6e-201, -1.2e-201), "no overflow"))),
+    # ---- hyperbolic
+    _unary("sinh", "y_bar*cosh(x)", "DLMF 4.34.1", cost=15.0),
+    _unary("cosh", "y_bar*sinh(x)", "DLMF 4.34.2", cost=15.0),
+    _unary("tanh", "y_bar/cosh(x)**2", "DLMF 4.34.3; 1 - y**2 loses every digit at large x", cost=15.0),
+    _unary("asinh", "y_bar/hypot(1, x)", "DLMF 4.38.9", cost=15.0),
+    _unary("acosh", "y_bar/(sqrt(x - 1)*sqrt(x + 1))", "DLMF 4.38.10", domain="x >= 1",
+           samples=((1.05, 6.0),), cost=15.0, edges=(Edge((1.0,), (float("inf"),), "truly infinite"),)),
+    _unary("atanh", "y_bar/((1 - x)*(1 + x))", "DLMF 4.38.11", domain="-1 < x < 1",
+           samples=((-0.95, 0.95),), cost=15.0),
+    # ---- error and gamma functions
+    _unary("erf", "y_bar*(2/sqrt(pi))*exp(-x**2)", "DLMF 7.10.1", cost=15.0),
+    _unary("erfc", "-y_bar*(2/sqrt(pi))*exp(-x**2)", "DLMF 7.10.1", cost=20.0),
+    _unary("gamma", None, "DLMF 5.2.2, through sympy", domain="x > 0", samples=((0.2, 6.0),), cost=50.0),
+    _unary("loggamma", None, "DLMF 5.2.2, through sympy", domain="x > 0", samples=((0.2, 9.0),), cost=40.0),
+    # ---- kinks and steps
+    Primitive("abs", _X, ("where(x < 0, -y_bar, y_bar)",), ("x != 0",), source="abs'(0) = 0",
+              edges=(Edge((0.0,), (0.0,), "tie"),)),
+    Primitive("sign", _X, _NO_SLOPE, source=_STEP, edges=(Edge((0.0,), (0.0,), _STEP),)),
+    Primitive("heaviside", _X, _NO_SLOPE, source=f"H(0) = 1/2; {_STEP}",
+              edges=(Edge((0.0,), (0.0,), _STEP),)),
+    Primitive("floor", _X, _NO_SLOPE, source=_STEP, edges=(Edge((2.0,), (0.0,), _STEP),)),
+    Primitive("ceil", _X, _NO_SLOPE, source=_STEP, edges=(Edge((2.0,), (0.0,), _STEP),)),
+    Primitive("trunc", _X, _NO_SLOPE, source=_STEP, edges=(Edge((2.0,), (0.0,), _STEP),)),
+    Primitive("round", _X, _NO_SLOPE, source=f"half to even, C11 7.12.9.4; {_STEP}",
+              edges=(Edge((2.5,), (0.0,), _STEP),)),
+    Primitive("round_away", _X, _NO_SLOPE, source=f"half away from zero, C11 7.12.9.6; {_STEP}",
+              edges=(Edge((2.5,), (0.0,), _STEP),)),
+    Primitive("logb", _X, _NO_SLOPE, source=f"C11 7.12.6.11; {_STEP}", domain="x != 0", samples=_PLUS,
+              edges=(Edge((2.0,), (0.0,), _STEP),)),
+    Primitive("copysign", _AB, ("y_bar*sign(a)*copysign(1, b)", "0"), ("a != 0", ""), samples=_BOTH,
+              source="y = abs(a)*sign(b); C11 7.12.11.1", edges=(Edge((0.0, -2.0), (0.0, 0.0), "tie"),)),
+    Primitive("fmod", _AB, ("y_bar", "y_bar*round((y - a)/b)"), domain="b != 0",
+              samples=((-7.0, 7.0), (0.7, 3.0)), cost=20.0, source="y = a - b*trunc(a/b); C11 7.12.10.1"),
+    Primitive("remainder", _AB, ("y_bar", "y_bar*round((y - a)/b)"), domain="b != 0",
+              samples=((-7.0, 7.0), (0.7, 3.0)), cost=20.0, source="y = a - b*rint(a/b); C11 7.12.10.2"),
+    Primitive("fdim", _AB, ("y_bar", "-y_bar"), ("a > b", "a > b"), samples=_BOTH,
+              source="y = max(a - b, 0); C11 7.12.12.1", edges=(Edge((1.0, 1.0), (0.0, 0.0), "tie with 0"),)),
+    Primitive("fmax", _AB, ("where(a == b, y_bar/2, y_bar)", "where(a == b, y_bar/2, y_bar)"),
+              ("a == y", "b == y"), samples=_BOTH, commutative=True, source="C11 7.12.12.2, ignores NaN",
+              edges=(Edge((1.0, 1.0), (0.5, 0.5), "a tie is shared"),)),
+    Primitive("fmin", _AB, ("where(a == b, y_bar/2, y_bar)", "where(a == b, y_bar/2, y_bar)"),
+              ("a == y", "b == y"), samples=_BOTH, commutative=True, source="C11 7.12.12.3, ignores NaN",
+              edges=(Edge((1.0, 1.0), (0.5, 0.5), "a tie is shared"),)),
+    # ---- n-ary; their rules depend on which arguments are constants: see rules.py
+    Primitive("max", ("*",), (), samples=_BOTH, commutative=True,
+              source="a tie is shared by the distinct arguments that tie; with a constant: 0",
+              edges=(Edge((1.0, 1.0), (0.5, 0.5), "a tie is shared"),)),
+    Primitive("min", ("*",), (), samples=_BOTH, commutative=True,
+              source="a tie is shared by the distinct arguments that tie; with a constant: 0",
+              edges=(Edge((1.0, 1.0), (0.5, 0.5), "a tie is shared"),)),
+    # ---- truth values and choice
+    _compare("lt"),
+    _compare("le"),
+    _compare("eq", commutative=True),
+    _compare("ne", commutative=True),
+    Primitive("true", (), (), samples=(), boolean=True, cost=0.0),
+    Primitive("false", (), (), samples=(), boolean=True, cost=0.0),
+    Primitive("and", ("*",), (), samples=(), commutative=True, boolean=True, cost=0.5),
+    Primitive("or", ("*",), (), samples=(), commutative=True, boolean=True, cost=0.5),
+    Primitive("not", ("c",), ("0",), samples=(), boolean=True, cost=0.5),
+    Primitive("select", ("c", "a", "b"), ("0", "y_bar", "y_bar"), ("", "c", "not c"), samples=(),
+              source="the branch not taken does not exist"),
+    # ---- a function that the table does not know, by its sympy name; the payload is an `Extern`
+    Primitive("extern", ("*",), None, domain="unknown", samples=(), cost=50.0, source="sympy's fdiff"),
+)  # fmt: skip
+
+PRIMITIVES: Final[dict[str, Primitive]] = {row.name: row for row in _ROWS}
+"""All primitives by name, in the order of the table."""
+
+
+@dataclass(frozen=True, slots=True)
+class Extern:
+    """A function outside the table, known to sympy.
+
+    Attributes
+    ----------
+    name
+        The name it is shown by.
+    path
+        `module:qualified name` of the sympy class, so that a Program can travel between processes.
+    """
+
+    name: str
+    path: str

@@ -1,0 +1,146 @@
+"""One row per kind of callable: its transform, and the signature that the call layer works by."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from tapeless.errors import ArgumentError
+from tapeless.runtime.signature import KernelSignature, Operand, Result
+
+if TYPE_CHECKING:
+    from tapeless.ir.program import Program
+
+Wrt = Sequence[str] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A kind of kernel.
+
+    Attributes
+    ----------
+    name
+        Its name, as in `op_counts(kind)`.
+    transform
+        Program -> Program, for the inputs named.
+    single
+        Whether the function must have one scalar output.
+    value
+        Whether the outputs of the function come first among the results.
+    """
+
+    name: str
+    transform: Callable[[Program, Wrt], Program]
+    single: bool = False
+    value: bool = False
+
+
+def _forward(program: Program, wrt: Wrt) -> Program:
+    return program
+
+
+def _backward(program: Program, wrt: Wrt) -> Program:
+    from tapeless.transforms.reverse import vjp
+
+    return vjp(program, wrt)
+
+
+def _forward_backward(program: Program, wrt: Wrt) -> Program:
+    from tapeless.transforms.reverse import vjp
+
+    return vjp(program, wrt, value=True)
+
+
+def _grad(program: Program, wrt: Wrt) -> Program:
+    from tapeless.transforms.reverse import gradient
+
+    return gradient(program, wrt)
+
+
+def _value_and_grad(program: Program, wrt: Wrt) -> Program:
+    from tapeless.transforms.reverse import gradient
+
+    return gradient(program, wrt, value=True)
+
+
+def _jvp(program: Program, wrt: Wrt) -> Program:
+    from tapeless.transforms.forward import jvp
+
+    return jvp(program, wrt)
+
+
+KINDS: Final[dict[str, Kind]] = {
+    kind.name: kind
+    for kind in (
+        Kind("forward", _forward, value=True),
+        Kind("backward", _backward),
+        Kind("forward_backward", _forward_backward, value=True),
+        Kind("grad", _grad, single=True),
+        Kind("value_and_grad", _value_and_grad, single=True, value=True),
+        Kind("jvp", _jvp, value=True),
+    )
+}
+"""All kinds by name."""
+
+ALIASES: Final = {"vjp": "backward", "gradient": "grad"}
+TOGETHER: Final = ("forward", "backward", "forward_backward")
+"""The kinds that one library holds from the start; the others are built when first asked for."""
+
+
+def kind_of(name: str) -> Kind:
+    """Return a kind by name or alias.
+
+    Raises
+    ------
+    ArgumentError
+        For any other name.
+    """
+    kind = KINDS.get(ALIASES.get(name, name))
+    if kind is None:
+        raise ArgumentError(f"there is no kind {name!r}; there are {', '.join((*KINDS, *ALIASES))}")
+    return kind
+
+
+def derive(program: Program, kind: str, wrt: Wrt) -> Program:
+    """Apply the transform of a kind.
+
+    Raises
+    ------
+    ArgumentError
+        Where the kind needs one scalar output and the function has another number.
+    """
+    row = kind_of(kind)
+    if row.single and (len(program.outputs) != 1 or program.outputs[0].shape):
+        raise ArgumentError(
+            f"{kind} needs a function with one scalar output; {program.name} has "
+            f"{', '.join(output.name for output in program.outputs)}. Use backward with a cotangent for each."
+        )
+    return row.transform(program, wrt)
+
+
+def signature(program: Program, symbol: str, dtype: str) -> KernelSignature:
+    """Return the signature of the kernel that computes `program`."""
+    position = {item.name: k for k, item in enumerate(program.inputs)}
+    return KernelSignature(
+        symbol=symbol,
+        dtype=dtype,
+        operands=tuple(Operand(item.name, item.shape, item.role) for item in program.inputs),
+        results=tuple(
+            Result(output.name, output.shape, position[output.like] if output.like else None)
+            for output in program.outputs
+        ),
+    )
+
+
+def plain(program: Program) -> Program:
+    """Return a derivative as a function of its own: every input a primal, nothing summed."""
+    from tapeless.ir.program import Input, Output, Program
+
+    return Program(
+        program.name,
+        tuple(Input(item.name, item.shape) for item in program.inputs),
+        tuple(Output(output.name, output.nodes, output.shape) for output in program.outputs),
+        program.graph,
+    )

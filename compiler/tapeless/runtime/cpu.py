@@ -1,0 +1,70 @@
+"""The processor, as far as it decides which machine code may run.
+
+The compiler is told a named level of the x86-64 psABI, never "native": what it emits then depends on the
+command line alone, and a cache shared between machines stays right.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from functools import lru_cache
+
+# Names as in /proc/cpuinfo: "pni" is SSE3, "abm" is LZCNT.
+# Source: System V psABI for x86-64, section "Micro-Architecture Levels".
+_LEVELS = (
+    ("x86-64-v2", frozenset(("cx16", "lahf_lm", "popcnt", "pni", "sse4_1", "sse4_2", "ssse3"))),
+    ("x86-64-v3", frozenset(("abm", "avx", "avx2", "bmi1", "bmi2", "f16c", "fma", "movbe", "xsave"))),
+    ("x86-64-v4", frozenset(("avx512f", "avx512bw", "avx512cd", "avx512dq", "avx512vl"))),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Cpu:
+    """A processor family: `name` is part of cache keys, `flags` go to the compiler."""
+
+    name: str
+    flags: tuple[str, ...] = ()
+
+
+def resolve(machine: str, features: frozenset[str]) -> Cpu:
+    """Choose the highest level whose features are all present.
+
+    Parameters
+    ----------
+    machine
+        Machine name as the kernel gives it, such as "x86_64".
+    features
+        Feature flags as in /proc/cpuinfo; empty where they are not known.
+    """
+    level = None
+    if machine == "x86_64":
+        for name, needed in _LEVELS:
+            if not needed <= features:
+                break
+            level = name
+    if level is None:
+        return Cpu(machine)
+    flags: tuple[str, ...] = (f"-march={level}",)
+    if level == "x86-64-v4":
+        flags += ("-mprefer-vector-width=512",)  # compilers stop at 256 bits by default
+    return Cpu(f"{machine}/{level}", flags)
+
+
+@lru_cache(maxsize=1)
+def host() -> Cpu:
+    """Return this machine's processor; the features are read once."""
+    return resolve(os.uname().machine, _read_features("/proc/cpuinfo"))
+
+
+def _read_features(path: str) -> frozenset[str]:
+    # The first processor speaks for all, and the file is long on big machines: stop at the first line that
+    # counts.
+    try:
+        with open(path, encoding="ascii", errors="replace") as lines:
+            for line in lines:
+                if line.startswith("flags"):
+                    return frozenset(line.partition(":")[2].split())
+    except OSError:
+        pass
+    return frozenset()

@@ -1,0 +1,120 @@
+"""What the call layer knows of a kernel: its symbol, its operands, its results.
+
+A kernel works point by point over a batch. Each operand and result has a *core shape*, the trailing
+dimensions that belong to one point, as in a NumPy gufunc; its elements in C order are the *lanes* of the kernel.
+The C function receives one pointer per lane::
+
+    void SYMBOL(ptrdiff_t n, const void *const *in, void *const *out);
+
+Every lane holds `n` consecutive elements of the kernel's dtype, aligned to its size. No lane in `out`
+overlaps any other lane; the same pointer may occur twice in `in`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from math import prod
+from typing import Any
+
+ROLES = ("primal", "cotangent", "tangent")
+DTYPES = ("float64", "float32")
+
+
+@dataclass(frozen=True, slots=True)
+class Operand:
+    """An input of a kernel.
+
+    Parameters
+    ----------
+    name
+        Name that error messages use.
+    shape
+        Core shape; `()` for a scalar.
+    role
+        "primal" and "tangent" broadcast over the batch. A "cotangent" must have the batch shape followed by
+        its core shape, or be a scalar.
+    """
+
+    name: str
+    shape: tuple[int, ...] = ()
+    role: str = "primal"
+
+    @property
+    def lanes(self) -> int:
+        """Number of pointers that the kernel receives for this operand."""
+        return prod(self.shape)
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """An output of a kernel.
+
+    Parameters
+    ----------
+    name
+        Name that error messages use.
+    shape
+        Core shape; `()` for a scalar.
+    like
+        None for an output over the whole batch. The position of an operand for its gradient: it takes that
+        operand's own shape, summed over the dimensions along which the operand was broadcast, and its dtype.
+    """
+
+    name: str
+    shape: tuple[int, ...] = ()
+    like: int | None = None
+
+    @property
+    def lanes(self) -> int:
+        """Number of pointers that the kernel receives for this result."""
+        return prod(self.shape)
+
+
+@dataclass(frozen=True, slots=True)
+class KernelSignature:
+    """Name and argument list of a compiled kernel.
+
+    Parameters
+    ----------
+    symbol
+        Name of the C function.
+    dtype
+        "float64" or "float32": the type of every lane.
+    operands, results
+        In the order of the kernel's pointer tables.
+    """
+
+    symbol: str
+    dtype: str
+    operands: tuple[Operand, ...]
+    results: tuple[Result, ...]
+
+    def __post_init__(self) -> None:
+        if self.dtype not in DTYPES:
+            raise ValueError(f"dtype must be one of {DTYPES}, not {self.dtype!r}")
+        for operand in self.operands:
+            if operand.role not in ROLES:
+                raise ValueError(f"role of {operand.name} must be one of {ROLES}, not {operand.role!r}")
+        for result in self.results:
+            if result.like is not None and self.operands[result.like].shape != result.shape:
+                raise ValueError(f"{result.name} and the operand it is the gradient of differ in core shape")
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the signature as plain dicts and lists."""
+        return {
+            "symbol": self.symbol,
+            "dtype": self.dtype,
+            "operands": [[o.name, list(o.shape), o.role] for o in self.operands],
+            "results": [[r.name, list(r.shape), r.like] for r in self.results],
+        }
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> KernelSignature:
+        """Read what `to_json` wrote."""
+        return cls(
+            symbol=data["symbol"],
+            dtype=data["dtype"],
+            operands=tuple(Operand(name, tuple(shape), role) for name, shape, role in data["operands"]),
+            results=tuple(Result(name, tuple(shape), like) for name, shape, like in data["results"]),
+        )

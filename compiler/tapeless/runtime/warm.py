@@ -1,0 +1,122 @@
+"""The short way to a library that is already compiled.
+
+On a warm start this module, its imports and numpy are all that is needed: no sympy, no templates, no parser
+of C.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from functools import lru_cache
+from hashlib import sha256
+from typing import Any
+
+from tapeless.runtime import cpu
+from tapeless.runtime.cache import Cache
+from tapeless.runtime.compiler import Compiler, find_compiler
+from tapeless.runtime.library import Library
+from tapeless.runtime.load import KERNEL
+
+# What the emitted code depends on: Python and C sources of the package, and the templates.
+_SOURCES = (".py", ".c", ".h", ".j2", ".jinja", ".jinja2")
+_PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+
+
+@lru_cache(maxsize=1)
+def package_digest() -> str:
+    """Return a digest of the package's own sources and templates, computed once per process.
+
+    It is taken over the contents, about 2 ms for the whole package. Sizes and times would be quicker to read
+    but are not enough: reproducible builds and image layers set all times alike or cut them to seconds, so
+    that an upgrade could find the kernels of the release before it, or a cache shipped in an image would
+    never be hit.
+    """
+    digest = sha256()
+    for root in _source_roots():
+        for relative, path in sorted(_sources(root)):
+            with open(path, "rb") as file:
+                content = file.read()
+            digest.update(f"{relative}\n{len(content)}\n".encode())
+            digest.update(content)
+    return digest.hexdigest()
+
+
+def compiler(cc: str | None = None) -> Compiler:
+    """Return the C compiler; see `find_compiler`."""
+    return find_compiler(cc)
+
+
+def cache(enabled: bool = True) -> Cache | None:
+    """Return the cache, or None where it is not to be used."""
+    return Cache() if enabled else None
+
+
+def request_key(request: object, options: Mapping[str, Any], compiler: Compiler) -> str:
+    """Return the key of a compile request: a digest of all that its outcome depends on.
+
+    Parameters
+    ----------
+    request
+        What is to be compiled, as values that JSON knows: texts of formulas, digests of graphs.
+    options
+        Options of the compilation, likewise.
+    compiler
+        The C compiler.
+    """
+    parts = [
+        package_digest(),
+        request,
+        options,
+        compiler.argv,
+        compiler.identity,
+        cpu.host().name,
+        KERNEL.cdef,
+    ]
+    text = json.dumps(parts, sort_keys=True, ensure_ascii=True)
+    return sha256(text.encode("ascii")).hexdigest()
+
+
+def recall(cache: Cache | None, key: str) -> tuple[dict[str, Any], Library] | None:
+    """Return the payload and the verified library that `remember` kept under this key, or None."""
+    return cache.recall(key) if cache is not None else None
+
+
+def remember(cache: Cache | None, key: str, payload: dict[str, Any], library: Library) -> None:
+    """Keep a payload (values that JSON knows) and a library under a key of `request_key`."""
+    if cache is not None:
+        cache.remember(key, payload, library)
+
+
+def _source_roots() -> list[str]:
+    """Return the package and, in a checkout, the templates beside it; a zip stands for itself."""
+    if not os.path.isdir(_PACKAGE):
+        archive = getattr(globals().get("__loader__"), "archive", None)
+        return [archive] if archive is not None else []
+    roots = [_PACKAGE]
+    if not os.path.isdir(os.path.join(_PACKAGE, "templates")):
+        roots.append(os.path.join(os.path.dirname(os.path.dirname(_PACKAGE)), "templates"))
+    return roots
+
+
+def _sources(root: str) -> list[tuple[str, str]]:
+    """List (relative path, path) of the sources below `root`, which may also be a single file."""
+    if os.path.isfile(root):
+        return [("", root)]
+    found = []
+    pending = [root]
+    while pending:
+        folder = pending.pop()
+        try:
+            entries = list(os.scandir(folder))
+        except OSError:
+            continue
+        for entry in entries:
+            if entry.name == "__pycache__":
+                continue
+            if entry.is_dir():
+                pending.append(entry.path)
+            elif entry.name.endswith(_SOURCES) or "templates" in root:
+                found.append((entry.path[len(root) :], entry.path))
+    return found

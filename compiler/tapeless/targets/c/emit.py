@@ -1,0 +1,166 @@
+"""Kernels -> Source: C text and header through the templates in `templates/c/`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any, Final
+
+from tapeless.targets.c.expressions import Body, body
+from tapeless.targets.c.kernel import Kernel, Param, Source
+from tapeless.targets.c.spelling import HELPERS, is_plain_name
+from tapeless.targets.c.templates import environment
+
+_TITLES: Final[dict[str, str]] = {
+    "forward": "Forward",
+    "backward": "Backward: cotangents of the outputs in, cotangents of the inputs out",
+    "forward_backward": "Forward and backward in one pass",
+    "grad": "Gradient at each point",
+    "value_and_grad": "Value and gradient at each point",
+    "jvp": "Value and its tangent",
+}
+_MAX_NOTES: Final = 24
+_LINE: Final = 100
+
+
+def c_name(name: str) -> str:
+    """Return `name` where it may stand in C, else one that is generated."""
+    return name if is_plain_name(name) else "tapeless_function"
+
+
+def emit(functions: Sequence[tuple[str, Sequence[Kernel]]], name: str) -> Source:
+    """Write one C file with its header.
+
+    Parameters
+    ----------
+    functions
+        The kernels by the name of their function.
+    name
+        Name of the file.
+    """
+    stem = c_name(name)
+    taken: set[str] = set()
+    shown: list[dict[str, Any]] = []
+    symbols: list[tuple[str, str]] = []
+    calls: set[str] = set()
+    dtype = "float64"
+    for number, (function, kernels) in enumerate(functions):
+        prefix = function if is_plain_name(function) else f"{stem}_{number}" if len(functions) > 1 else stem
+        for kernel in kernels:
+            symbol = f"{prefix}_{kernel.kind}"
+            if symbol in taken:
+                raise ValueError(f"two kernels are called {symbol}")
+            taken.add(symbol)
+            symbols.append((f"{function}.{kernel.kind}", symbol))
+            written = body(kernel)
+            calls |= written.calls
+            dtype = kernel.dtype
+            shown.append(_kernel_fields(kernel, written, symbol))
+    real = "float" if dtype == "float32" else "double"
+    fields = {
+        "stem": stem,
+        "guard": f"{stem.upper()}_H",
+        "real": real,
+        "suffix": "f" if real == "float" else "",
+        "kernels": shown,
+        "helpers": [HELPERS[op] for op in HELPERS if op in calls],
+        "math": bool(calls - frozenset(HELPERS)) or any(k["limits"] for k in shown),
+    }
+    templates = environment()
+    return Source(
+        name=stem,
+        text=templates.get_template("c/module.c.j2").render(fields),
+        header=templates.get_template("c/module.h.j2").render(fields),
+        symbols=tuple(symbols),
+    )
+
+
+def _kernel_fields(kernel: Kernel, written: Body, symbol: str) -> dict[str, Any]:
+    ins, outs = _parameter_names(kernel.ins, kernel.outs)
+    real = "float" if kernel.dtype == "float32" else "double"
+    used = {lane for _, lane in written.loads}
+    notes = [f"r{k} = {text}" for k, text in enumerate(kernel.notes) if text]
+    texts = [text for _, text, _ in written.constants]
+    texts += [line.text for line in written.lines] + list(written.stores)
+    return {
+        "symbol": symbol,
+        "title": _TITLES.get(kernel.kind, kernel.kind),
+        "notes": notes if len(notes) <= _MAX_NOTES else [],
+        "ins": ins,
+        "outs": outs,
+        "prototype": _wrap(
+            f"void {symbol}(",
+            ["ptrdiff_t n"]
+            + [f"const {real} *restrict {name}" for name in ins]
+            + [f"{real} *restrict {name}" for name in outs],
+        ),
+        "declaration": _wrap(
+            f"void {symbol}(",
+            ["ptrdiff_t n"]
+            + [f"const {real} *{name}" for name in ins]
+            + [f"{real} *{name}" for name in outs],
+        ),
+        "unused": [name for lane, name in enumerate(ins) if lane not in used],
+        "constants": _columns((name, text, meaning) for name, text, meaning in written.constants),
+        "loads": _columns((name, f"{ins[lane]}[i]") for name, lane in written.loads),
+        "lines": [
+            (("int" if line.truth else real), name, line.text)
+            for line, name in zip(written.lines, _pad([line.name for line in written.lines]), strict=True)
+        ],
+        "stores": [
+            (target, text)
+            for target, text in zip(_pad([f"{name}[i]" for name in outs]), written.stores, strict=True)
+        ],
+        "limits": any("HUGE_VAL" in text or "NAN" in text for text in texts),
+        "table": [f"in[{k}]" for k in range(len(ins))] + [f"out[{k}]" for k in range(len(outs))],
+        "table_call": _wrap(
+            f"    {symbol}(",
+            ["n", *(f"in[{k}]" for k in range(len(ins))), *(f"out[{k}]" for k in range(len(outs)))],
+        ),
+        "no_inputs": not ins,
+    }
+
+
+def _parameter_names(ins: Iterable[Param], outs: Iterable[Param]) -> tuple[list[str], list[str]]:
+    """Give each lane a C name: the user's where that is plain and free, else a generated one."""
+    taken: set[str] = set()
+
+    def choose(params: Iterable[Param], letter: str) -> list[str]:
+        names = []
+        for position, param in enumerate(params):
+            name = param.name if param.element is None else f"{param.name}_{param.element}"
+            if not is_plain_name(name) or name in taken:
+                name = f"{letter}{position}"
+                while name in taken:
+                    name += "_"
+            taken.add(name)
+            names.append(name)
+        return names
+
+    return choose(ins, "arg"), choose(outs, "res")
+
+
+def _pad(names: Sequence[str]) -> list[str]:
+    width = max((len(name) for name in names), default=0)
+    return [name.ljust(width) for name in names]
+
+
+def _columns(rows: Iterable[tuple[str, ...]]) -> list[tuple[str, ...]]:
+    """Pad all but the last column."""
+    rows = list(rows)
+    if not rows:
+        return []
+    columns = [_pad([row[k] for row in rows]) for k in range(len(rows[0]) - 1)]
+    return [(*(column[i] for column in columns), row[-1]) for i, row in enumerate(rows)]
+
+
+def _wrap(head: str, items: Sequence[str]) -> str:
+    """Join arguments after `head`, breaking lines under the parenthesis."""
+    lines, line = [], head
+    for k, item in enumerate(items):
+        piece = item + (")" if k == len(items) - 1 else ",")
+        if len(line) + len(piece) > _LINE and line.strip() != head.strip():
+            lines.append(line.rstrip())
+            line = " " * len(head)
+        line += piece + " "
+    lines.append(line.rstrip())
+    return "\n".join(lines)

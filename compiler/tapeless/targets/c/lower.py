@@ -1,0 +1,189 @@
+"""Program -> Kernel: constants rounded once, powers as products, n-ary operations as pairs, order fixed."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import Final
+
+from tapeless.errors import DerivativeError, UnsupportedError
+from tapeless.ir.graph import Graph
+from tapeless.ir.notation import infix
+from tapeless.ir.primitives import Extern
+from tapeless.ir.program import Program, compacted
+from tapeless.targets.c import powers
+from tapeless.targets.c.kernel import Kernel, Literal, Param, Statement, Value
+from tapeless.targets.c.spelling import spellable
+from tapeless.targets.reference import round_constant
+
+_NOTE_WIDTH: Final = 160
+"""A formula longer than this is not repeated in a comment: the statements say it."""
+
+
+def lower(program: Program, kind: str, dtype: str) -> Kernel:
+    """Lower a program to the statements of one C function.
+
+    Parameters
+    ----------
+    program
+        What to compute; each of its input and output scalars becomes a parameter.
+    kind
+        Name of the kind of kernel.
+    dtype
+        `"float64"` or `"float32"`.
+
+    Raises
+    ------
+    UnsupportedError
+        Where a value needs a function that C does not have.
+    DerivativeError
+        The same, in a derivative.
+    """
+    program = compacted(program)
+    _refuse_unspellable(program, kind)
+    lowering = _Lowering(program, dtype)
+    lowering.run()
+    names = {lane: f"v{lane}" for lane in range(program.lanes)}
+    return Kernel(
+        kind=kind,
+        dtype=dtype,
+        ins=tuple(Param(i.name, k if i.shape else None) for i in program.inputs for k in range(i.size)),
+        outs=tuple(
+            Param(o.name, k if o.shape else None) for o in program.outputs for k in range(len(o.nodes))
+        ),
+        statements=tuple(lowering.statements),
+        stores=tuple(lowering.values[node] for node in program.roots),
+        notes=tuple(infix(program.graph, node, names, _NOTE_WIDTH) for node in program.roots),
+    )
+
+
+def _refuse_unspellable(program: Program, kind: str) -> None:
+    for op, payload in zip(program.graph.ops, program.graph.payloads, strict=True):
+        if not spellable(op):
+            name = payload.name if isinstance(payload, Extern) else op
+            if kind == "forward":
+                raise UnsupportedError(
+                    f"C has no function {name}. Write it through functions that C has "
+                    f"(elementary functions, erf, erfc, gamma, loggamma), or evaluate it before the call and "
+                    f"pass the result as an input."
+                )
+            raise DerivativeError(
+                f"the derivative asked for needs {name}, which C has no function for. Leave the inputs that "
+                f"lead to it out of `wrt`, or write the formula without the function whose derivative is {name}."
+            )
+
+
+class _Lowering:
+    """The state of one lowering: values of nodes, statements so far."""
+
+    def __init__(self, program: Program, dtype: str) -> None:
+        self.graph: Graph = program.graph
+        self.roots = program.roots
+        self.dtype = dtype
+        self.values: dict[int, Value] = {}
+        self.statements: list[Statement] = []
+        self._index: dict[tuple[str, tuple[Value, ...]], int] = {}
+        self._constant = _constant_nodes(self.graph)
+        self._powers = self._collect_powers()
+        self._expanded: dict[int, dict[Fraction, int]] = {}
+
+    def run(self) -> None:
+        """Lower every node in order."""
+        needed = self._needed_constants()
+        for node in range(len(self.graph)):
+            if not self._constant[node]:
+                self.values[node] = self._lower(node)
+            elif node in needed:
+                self.values[node] = self._literal(node)
+
+    def emit(self, op: str, *args: Value) -> int:
+        """Return the statement of this operation, appended if it is new."""
+        key = (op, args)
+        found = self._index.get(key)
+        if found is None:
+            found = self._index[key] = len(self.statements)
+            self.statements.append(Statement(op, args))
+        return found
+
+    def _needed_constants(self) -> set[int]:
+        """Constant nodes that a statement or a store needs; the others are inside a larger constant."""
+        needed = {node for node in self.roots if self._constant[node]}
+        for node, args in enumerate(self.graph.args):
+            if not self._constant[node]:
+                needed.update(arg for arg in args if self._constant[arg])
+        return needed
+
+    def _collect_powers(self) -> dict[int, set[Fraction]]:
+        graph, found = self.graph, dict[int, set[Fraction]]()
+        for node, (op, args) in enumerate(zip(graph.ops, graph.args, strict=True)):
+            if op == "pow" and not self._constant[node]:
+                exponent = graph.payloads[args[1]]
+                if isinstance(exponent, Fraction) and powers.expandable(exponent):
+                    found.setdefault(args[0], set()).add(exponent)
+        return found
+
+    def _literal(self, node: int) -> Literal:
+        value = round_constant(self.graph, node, self.dtype)
+        return Literal(value, "" if _explains_itself(self.graph, node) else infix(self.graph, node, {}, 60))
+
+    def _lower(self, node: int) -> Value:
+        op, args = self.graph.ops[node], self.graph.args[node]
+        if op == "input":
+            return self.emit("load", self.graph.payloads[node])  # type: ignore[arg-type]
+        if op == "pow":
+            exponent = self.graph.payloads[args[1]]
+            if isinstance(exponent, Fraction) and exponent in self._powers.get(args[0], ()):
+                return self._power(args[0], exponent)
+        values = tuple(self.values[arg] for arg in args)
+        if op in ("and", "or"):
+            return self._junction(op, values)
+        if op == "select" and isinstance(values[0], Literal):
+            return values[1] if values[0].value else values[2]
+        if op in ("max", "min"):
+            total = values[0]
+            for value in values[1:]:
+                total = self.emit(op, total, value)
+            return total
+        return self.emit(op, *values)
+
+    def _power(self, base: int, exponent: Fraction) -> Value:
+        if base not in self._expanded:
+            value = self.values[base]
+            assert isinstance(value, int), "a constant base makes a constant power"
+            self._expanded[base] = powers.expand(self._powers[base], value, self.emit)
+        return self._expanded[base][exponent]
+
+    def _junction(self, op: str, values: tuple[Value, ...]) -> Value:
+        """Join truth values two by two; one that is constant decides or drops out."""
+        decides = 0.0 if op == "and" else 1.0
+        total: Value | None = None
+        for value in values:
+            if isinstance(value, Literal):
+                if value.value == decides:
+                    return value
+            else:
+                total = value if total is None else self.emit(op, total, value)
+        return Literal(1.0 - decides) if total is None else total
+
+
+def _constant_nodes(graph: Graph) -> bytearray:
+    """Mark the nodes that no input reaches."""
+    marks = bytearray(len(graph))
+    for node, (op, args) in enumerate(zip(graph.ops, graph.args, strict=True)):
+        marks[node] = op not in ("input", "extern") and all(marks[arg] for arg in args)
+    return marks
+
+
+def _explains_itself(graph: Graph, node: int) -> bool:
+    """Whether a constant is a short decimal, a truth value or an infinity."""
+    if graph.is_boolean(node):
+        return True
+    payload = graph.payloads[node]
+    if isinstance(payload, str):
+        return payload in ("inf", "nan")
+    if not isinstance(payload, Fraction):
+        return False
+    denominator = payload.denominator
+    for prime in (2, 5):
+        while denominator % prime == 0:
+            denominator //= prime
+    return denominator == 1

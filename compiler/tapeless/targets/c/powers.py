@@ -1,0 +1,109 @@
+"""Powers without `pow`: which products make x**n, sharing what several powers of one base have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from fractions import Fraction
+from typing import Final
+
+from tapeless.targets.c.kernel import Literal
+
+ONE: Final = Literal(1.0)
+
+MAX_EXPONENT: Final = 64
+"""Larger exponents go to `pow`: the error of a product grows with its length."""
+
+
+def expandable(exponent: Fraction) -> bool:
+    """Whether x**exponent is worth a few products, perhaps with one square root or one reciprocal."""
+    return exponent.denominator in (1, 2) and abs(exponent) <= MAX_EXPONENT
+
+
+def plan(exponents: Iterable[int]) -> dict[int, tuple[int, int]]:
+    """Return how to multiply the given powers together, all exponents positive.
+
+    Each exponent over 1 is the sum of two that are 1 or stand earlier in the plan. Powers asked for are reused;
+    what is missing comes from squaring (Knuth, The Art of Computer Programming 2, section 4.6.3).
+    """
+    have = {1}
+    steps: dict[int, tuple[int, int]] = {}
+
+    def reach(n: int) -> None:
+        todo = [n]
+        while todo:
+            m = todo[-1]
+            if m in have:
+                todo.pop()
+                continue
+            pair = next(((p, m - p) for p in sorted(have, reverse=True) if p < m and m - p in have), None)
+            if pair is None:
+                # The largest power at hand, if what is left is small; else halve.
+                largest = max(p for p in have if p < m)
+                rest = m - largest if m % 2 and largest * 2 > m else m // 2 if m % 2 == 0 else m - 1
+                todo.append(rest)
+                continue
+            steps[m] = pair
+            have.add(m)
+            todo.pop()
+
+    for exponent in sorted(set(exponents)):
+        if exponent > 1:
+            reach(exponent)
+    return steps
+
+
+def expand(
+    exponents: Iterable[Fraction],
+    base: int,
+    emit: Callable[..., int],
+) -> dict[Fraction, int]:
+    """Emit the products for all `exponents` of one base.
+
+    Parameters
+    ----------
+    exponents
+        Integers and half-integers within `MAX_EXPONENT`, none of them 0 or 1.
+    base
+        The value x.
+    emit
+        Called as `emit(op, *values)`; returns the value of the operation.
+
+    Returns
+    -------
+    dict
+        Exponent -> value.
+    """
+    wanted = sorted(set(exponents))
+    whole = {abs(e) if e.denominator == 1 else abs(e) - Fraction(1, 2) for e in wanted}
+    negative = [e for e in wanted if e < 0]
+    # One reciprocal serves several negative powers; a single one is divided once, at the end.
+    shared = len(negative) > 1
+    up = {int(abs(e) - (0 if e.denominator == 1 else Fraction(1, 2))) for e in wanted if e > 0 or not shared}
+    values: dict[int, int] = {1: base}
+    for n, (p, q) in plan(up).items():
+        values[n] = emit("mul", values[p], values[q])
+    root = emit("sqrt", base) if any(e.denominator == 2 for e in wanted) else None
+    down: dict[int, int] = {}
+    if shared:
+        down[1] = emit("div", ONE, base)
+        for n, (p, q) in plan(int(w) for w in whole).items():
+            down[n] = emit("mul", down[p], down[q])
+    found: dict[Fraction, int] = {}
+    for e in wanted:
+        n = int(abs(e) - (0 if e.denominator == 1 else Fraction(1, 2)))
+        if e > 0 or not shared:
+            value = values[n] if n else None
+            if e.denominator == 2:
+                assert root is not None
+                value = root if value is None else emit("mul", value, root)
+            assert value is not None
+            found[e] = value if e > 0 else emit("div", ONE, value)
+        elif e.denominator == 1:
+            found[e] = down[n]
+        else:
+            assert root is not None
+            # x**(-n - 1/2) = x**(-n - 1)*sqrt(x)
+            if n + 1 not in down:
+                down[n + 1] = emit("mul", down[n], down[1])
+            found[e] = emit("mul", down[n + 1], root)
+    return found

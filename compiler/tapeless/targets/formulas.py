@@ -1,0 +1,274 @@
+"""Program to sympy: formulas for people to read, and to go on computing with.
+
+The formulas show what the program computes, so they are built without evaluation: sympy would cancel, expand
+and distribute. What is done here is notation only: nested sums, products and choices become one, signs and
+reciprocals stand where people write them, and arguments stand in sympy's own order.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from fractions import Fraction
+from functools import cmp_to_key
+from itertools import product
+from typing import Any, Final
+
+import sympy
+from sympy.core.operations import LatticeOp
+from sympy.functions.elementary.piecewise import ExprCondPair
+
+from tapeless.frontend.symbolic import class_of
+from tapeless.frontend.vocabulary import PRIMITIVE_OF
+from tapeless.ir.graph import Graph
+from tapeless.ir.primitives import Extern
+from tapeless.ir.program import Input, Program
+
+_NAMED: Final[dict[str, Any]] = {
+    "pi": sympy.pi,
+    "e": sympy.E,
+    "inf": sympy.oo,
+    "nan": sympy.nan,
+    "euler_gamma": sympy.EulerGamma,
+    "golden_ratio": sympy.GoldenRatio,
+    "catalan": sympy.Catalan,
+}
+_CLASSES: Final[dict[str, Any]] = {
+    **{op: kind for kind, op in PRIMITIVE_OF.items()},
+    "log": sympy.log,
+    "heaviside": sympy.Heaviside,
+    "lt": sympy.Lt,
+    "le": sympy.Le,
+    "eq": sympy.Eq,
+    "ne": sympy.Ne,
+    "and": sympy.And,
+    "or": sympy.Or,
+    "not": sympy.Not,
+}
+_TURNED: Final[dict[Any, Any]] = {sympy.Lt: sympy.Gt, sympy.Le: sympy.Ge}
+"""What 0 < x is written as."""
+_SUMS: Final = frozenset({"add", "sub", "neg"})
+_PRODUCTS: Final = frozenset({"mul", "div", "neg"})
+_TAKES: Final[dict[str, frozenset[str]]] = {
+    "add": _SUMS,
+    "sub": _SUMS,
+    "mul": _PRODUCTS,
+    "div": _PRODUCTS,
+    "neg": _PRODUCTS,
+    "select": frozenset({"select"}),
+}
+"""What is written together with its user."""
+_FLAT: Final = 8
+"""A shared sum or product of at most this many parts is opened within another; a longer one stays."""
+_SORTED_DEPTH: Final = 60
+_SORTED_WIDTH: Final = 1000
+"""Arguments are sorted up to this depth and number: sympy's comparison recurses."""
+_ORDER: Final = cmp_to_key(sympy.Basic.compare)
+_sympy: Final[Any] = sympy  # which has no annotations
+
+
+def formulas(program: Program) -> dict[str, Any]:
+    """Return one sympy expression per output.
+
+    Parameters
+    ----------
+    program
+        The program. It may be large: what it shares, the expressions share.
+
+    Returns
+    -------
+    dict
+        Output name to expression (an `Array` of them where the output has a shape) in real symbols that are
+        called as the inputs, `x[i]` for the elements of an input with a shape.
+    """
+    writer = _Writer(program)
+    found: dict[str, Any] = {}
+    for output in program.outputs:
+        exprs = [writer.exprs[node] for node in output.nodes]
+        found[output.name] = _sympy.Array(exprs, output.shape) if output.shape else exprs[0]
+    return found
+
+
+def symbols_of(item: Input) -> list[sympy.Symbol]:
+    """Return the symbols that stand for the scalars of an input, in C order."""
+    if not item.shape:
+        return [_sympy.Symbol(item.name, real=True)]
+    return [
+        _sympy.Symbol(f"{item.name}[{', '.join(map(str, index))}]", real=True)
+        for index in product(*map(range, item.shape))
+    ]
+
+
+class _Writer:
+    """Writes the nodes of a program in topological order.
+
+    A node with one user, and part of the same sum, product or choice, is not written by itself: its user
+    takes it up.
+    """
+
+    def __init__(self, program: Program) -> None:
+        self.graph: Graph = program.graph
+        self.symbols = [symbol for item in program.inputs for symbol in symbols_of(item)]
+        self.exprs: dict[int, Any] = {}
+        self.depths: dict[int, tuple[int, Any]] = {}  # by id(); the expression is kept, so that the id is
+        live = self.graph.reachable(program.roots)
+        taken = self._taken(live, set(program.roots))
+        for node in live:
+            if node not in taken:
+                self.exprs[node] = self._write(node)
+
+    def _taken(self, live: list[int], roots: set[int]) -> set[int]:
+        """Find the nodes that their users take up."""
+        ops, args = self.graph.ops, self.graph.args
+        uses = Counter(arg for node in live for arg in args[node])
+        taken: set[int] = set()
+        for node in live:
+            family = _TAKES.get(ops[node])
+            if family is not None:
+                inner = args[node][2:] if ops[node] == "select" else args[node]
+                taken.update(arg for arg in inner if ops[arg] in family and uses[arg] == 1)
+        return taken - roots
+
+    def _write(self, node: int) -> Any:
+        graph = self.graph
+        op, args, payload = graph.ops[node], graph.args[node], graph.payloads[node]
+        if op == "input":
+            return self.symbols[payload]  # type: ignore[index]
+        if isinstance(payload, Fraction):
+            return sympy.Rational(payload.numerator, payload.denominator)
+        if op == "named":
+            return _NAMED[str(payload)]
+        if op in ("true", "false"):
+            return sympy.true if op == "true" else sympy.false
+        if op in ("add", "sub"):
+            return self._sum(node)
+        if op in _PRODUCTS:
+            return self._product(node)
+        if op == "select":
+            return self._choice(node)
+        parts = [self.exprs[arg] for arg in args]
+        if op == "pow":
+            return self._make(sympy.Pow, parts)
+        if op == "sqrt":
+            return self._make(sympy.Pow, [parts[0], sympy.S.Half])
+        kind = class_of(payload) if isinstance(payload, Extern) else _CLASSES[op]
+        if issubclass(kind, LatticeOp):
+            parts = self._sorted(parts)
+        elif kind in _TURNED and self._is_number(args[0]):
+            kind, parts = _TURNED[kind], parts[::-1]
+        elif kind is sympy.Heaviside:
+            parts.append(sympy.S.Half)
+        return self._make(kind, parts)
+
+    def _make(self, kind: Any, parts: list[Any]) -> Any:
+        """Build an expression as it stands.
+
+        The constructors with `evaluate=False` still sort, compare and fold, by recursion: a deep program
+        would not come through. What they set beside the arguments is set here.
+        """
+        if issubclass(kind, (sympy.Add, sympy.Mul)):
+            made = kind._from_args(parts, is_commutative=True)
+        else:
+            made = _sympy.Basic.__new__(kind, *parts)
+            if issubclass(kind, LatticeOp):
+                made._argset = frozenset(parts)
+            elif kind is sympy.Pow:
+                made.is_commutative = True
+            elif issubclass(kind, sympy.Function) and kind is not sympy.Piecewise:
+                made.nargs = kind.nargs
+        hash(made)  # from the bottom up, so that no later hash recurses
+        self.depths[id(made)] = (1 + max(map(self._depth, parts), default=0), made)
+        return made
+
+    def _depth(self, expr: Any) -> int:
+        return self.depths.get(id(expr), (0, None))[0]
+
+    def _sorted(self, parts: list[Any]) -> list[Any]:
+        if len(parts) > _SORTED_WIDTH or any(self._depth(part) > _SORTED_DEPTH for part in parts):
+            return parts
+        return sorted(parts, key=_ORDER)
+
+    def _sum(self, root: int) -> Any:
+        ops, args = self.graph.ops, self.graph.args
+        constant = sympy.S.Zero
+        terms: list[Any] = []
+        stack = [(root, False)]
+        while stack:
+            node, negative = stack.pop()
+            if node not in self.exprs and ops[node] in _SUMS:
+                if ops[node] == "neg":
+                    stack.append((args[node][0], not negative))
+                else:
+                    left, right = args[node]
+                    stack.append((right, negative is (ops[node] == "add")))
+                    stack.append((left, negative))
+                continue
+            expr = self.exprs[node] if node in self.exprs else self._product(node)
+            opened = expr.args if isinstance(expr, sympy.Add) and len(expr.args) <= _FLAT else (expr,)
+            for term in opened:
+                if isinstance(term, sympy.Rational):
+                    constant = constant - term if negative else constant + term
+                else:
+                    terms.append(self._negated(term) if negative else term)
+        terms = self._sorted(terms)
+        return self._make(sympy.Add, terms if constant == 0 else [constant, *terms])
+
+    def _is_number(self, node: int) -> bool:
+        return self.graph.ops[node] in ("rational", "named")
+
+    def _negated(self, expr: Any) -> Any:
+        if isinstance(expr, sympy.Rational):
+            return -expr
+        if isinstance(expr, sympy.Mul) and isinstance(expr.args[0], sympy.Rational):
+            return self._scaled(-expr.args[0], list(expr.args[1:]))
+        return self._scaled(sympy.S.NegativeOne, list(expr.args) if isinstance(expr, sympy.Mul) else [expr])
+
+    def _scaled(self, coefficient: Any, factors: list[Any]) -> Any:
+        return self._make(sympy.Mul, factors if coefficient == 1 else [coefficient, *factors])
+
+    def _product(self, root: int) -> Any:
+        ops, args = self.graph.ops, self.graph.args
+        coefficient = sympy.S.One
+        factors: list[Any] = []
+        stack = [(root, False)]
+        while stack:
+            node, below = stack.pop()
+            if node not in self.exprs and ops[node] in _PRODUCTS:
+                if ops[node] == "neg":
+                    coefficient = -coefficient
+                    stack.append((args[node][0], below))
+                else:
+                    left, right = args[node]
+                    stack.append((right, below is (ops[node] == "mul")))
+                    stack.append((left, below))
+                continue
+            expr = self.exprs[node]
+            opened = expr.args if isinstance(expr, sympy.Mul) and len(expr.args) <= _FLAT else (expr,)
+            for factor in opened:
+                if isinstance(factor, sympy.Rational) and not (below and factor == 0):
+                    coefficient = coefficient / factor if below else coefficient * factor
+                else:
+                    factors.append(self._inverse(factor) if below else factor)
+        if coefficient == -1 and len(factors) == 1:
+            if factors[0] is sympy.oo:
+                return -sympy.oo
+            if isinstance(factors[0], sympy.Add) and len(factors[0].args) <= _FLAT:
+                return self._make(sympy.Add, self._sorted([self._negated(term) for term in factors[0].args]))
+        return self._scaled(coefficient, self._sorted(factors))
+
+    def _inverse(self, expr: Any) -> Any:
+        base, exponent = expr.args if isinstance(expr, sympy.Pow) else (expr, sympy.S.One)
+        if not isinstance(exponent, sympy.Rational):
+            base, exponent = expr, sympy.S.One
+        return base if exponent == -1 else self._make(sympy.Pow, [base, -exponent])
+
+    def _choice(self, root: int) -> Any:
+        """A chain of choices is one Piecewise; NaN in the end is what a Piecewise is elsewhere."""
+        graph = self.graph
+        pairs = []
+        node = root
+        while node not in self.exprs:
+            condition, value, node = graph.args[node]
+            pairs.append(self._make(ExprCondPair, [self.exprs[value], self.exprs[condition]]))
+        if self.exprs[node] is not sympy.nan:
+            pairs.append(self._make(ExprCondPair, [self.exprs[node], sympy.true]))
+        return self._make(sympy.Piecewise, pairs)

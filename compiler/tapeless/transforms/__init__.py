@@ -1,0 +1,1 @@
+"""Program to Program: derivatives and simplification."""

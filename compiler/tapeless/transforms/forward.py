@@ -1,0 +1,68 @@
+"""Forward mode: tangents along with values, Program -> Program.
+
+Source: Griewank and Walther, Evaluating Derivatives, 2nd ed., section 3.1. The adjoint rules are linear in
+the cotangent, so each also tells what a tangent of the argument adds to the tangent of the result.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from tapeless.ir.graph import Builder
+from tapeless.ir.program import Input, Output, Program, compacted, finish
+from tapeless.transforms.activity import useful, varied
+from tapeless.transforms.links import links
+from tapeless.transforms.names import Names
+
+
+def jvp(program: Program, wrt: Sequence[str] | None = None) -> Program:
+    """Return the Jacobian-vector product.
+
+    Parameters
+    ----------
+    program
+        The function.
+    wrt
+        Names of the inputs that have a tangent; all primals when None.
+
+    Returns
+    -------
+    Program
+        Inputs: those of the program, then one tangent per name in `wrt`, `<input>_dot`. Outputs: those of the
+        program, then their tangents, `<output>_dot`.
+    """
+    program = compacted(program)
+    graph, builder = program.graph, Builder(program.graph)
+    names = Names((*(item.name for item in program.inputs), *(output.name for output in program.outputs)))
+    wanted = program.input_names() if wrt is None else tuple(wrt)
+    place = {item.name: (item, first) for item, first in zip(program.inputs, program.offsets, strict=True)}
+    tangent_inputs, tangents, lane = [], {}, program.lanes
+    for name in wanted:
+        item, first = place[name]
+        tangent_inputs.append(Input(names.fresh(f"{name}_dot"), item.shape, "tangent", name))
+        for k in range(item.size):
+            tangents[first + k] = builder.input(lane)
+            lane += 1
+
+    marks = varied(graph, tangents)
+    zero = builder.rational(0)
+    dots: dict[int, int] = {}
+    for node in useful(graph, program.roots, marks):
+        if graph.ops[node] == "input":
+            dots[node] = tangents[graph.payloads[node]]  # type: ignore[index]
+            continue
+        terms = []
+        args = graph.args[node]
+        if graph.ops[node] == "select":
+            chosen, other = dots.get(args[1], zero), dots.get(args[2], zero)
+            dots[node] = builder.select(args[0], chosen, other)
+            continue
+        for link in links(builder, node, lambda arg: bool(marks[arg])):
+            term = link.pull(dots[args[link.position]])
+            terms.append(term if link.guard is None else builder.select(link.guard, term, zero))
+        dots[node] = builder.sum(terms)
+    outputs = tuple(
+        Output(names.fresh(f"{o.name}_dot"), tuple(dots.get(n, zero) for n in o.nodes), o.shape)
+        for o in program.outputs
+    )
+    return finish(program.name, (*program.inputs, *tangent_inputs), (*program.outputs, *outputs), builder)

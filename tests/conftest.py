@@ -1,0 +1,59 @@
+"""Options, profiles and fixtures that all tests share."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+
+import pytest
+from hypothesis import settings
+
+import corpora
+
+settings.register_profile("local", deadline=None)
+settings.register_profile("fixed", deadline=None, derandomize=True, print_blob=True)
+settings.load_profile("fixed" if os.environ.get("CI") == "true" else "local")
+
+_CACHE = pytest.StashKey[str]()
+
+
+def pytest_addoption(parser):
+    parser.addoption(
+        "--update-golden",
+        action="store_true",
+        help="write generated/ and the outputs shown in the docs from what this run produces",
+    )
+
+
+def pytest_configure(config):
+    """Give the whole run, all workers together, one new cache directory."""
+    if hasattr(config, "workerinput"):
+        return
+    path = tempfile.mkdtemp(prefix="tapeless-tests-")
+    config.stash[_CACHE] = path
+    os.environ["TAPELESS_CACHE_DIR"] = path
+
+
+def pytest_unconfigure(config):
+    if _CACHE in config.stash:
+        shutil.rmtree(config.stash[_CACHE], ignore_errors=True)
+
+
+def pytest_report_header():
+    return f"corpora: {corpora.folder() or 'absent'}"
+
+
+@pytest.fixture
+def update_golden(request) -> bool:
+    """Whether goldens are to be written rather than compared."""
+    return request.config.getoption("--update-golden")
+
+
+@pytest.fixture
+def empty_cache(tmp_path, monkeypatch):
+    """An empty cache directory of this test's own, for tests of the cache and of cold compiles."""
+    path = tmp_path / "cache"
+    path.mkdir(mode=0o700)
+    monkeypatch.setenv("TAPELESS_CACHE_DIR", str(path))
+    return path
