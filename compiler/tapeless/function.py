@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tapeless.assembly import Built, Face, Member, assemble
-from tapeless.errors import ArgumentError, ShapeError
+from tapeless.errors import ArgumentError, ShapeError, TapelessError
 from tapeless.kinds import KINDS, TOGETHER, kind_of
 from tapeless.options import Options, names_of
 
@@ -144,7 +144,7 @@ class Function:
             primals = self._bind(primals, named)
         try:
             results = self._forward(primals, out)
-        except ArgumentError:
+        except TapelessError:
             if any(map(_is_traced, primals)):
                 return self._inline(primals)
             raise
@@ -472,7 +472,7 @@ class Function:
 
 
 def _is_traced(value: Any) -> bool:
-    return getattr(type(value), "_tapeless_traced_", False) is True
+    return type(value).__module__ == "tapeless.frontend.traced"
 
 
 __all__ = ["KINDS", "Function"]

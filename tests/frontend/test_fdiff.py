@@ -96,7 +96,7 @@ CASES = [
 ]
 
 
-@pytest.mark.parametrize(("kind", "values", "wrt"), CASES, ids=lambda item: str(item))
+@pytest.mark.parametrize(("kind", "values", "wrt"), CASES, ids=str)
 def test_a_rule_is_the_slope(kind, values, wrt):
     def function(t):
         exact = [sympy.Float(str(t), 40) if k == wrt else sympy.Rational(v) for k, v in enumerate(values)]
@@ -116,9 +116,9 @@ def test_every_row_without_a_rule_is_served():
 
 def test_the_cotangent_is_a_factor():
     assert pulled("gamma", "2.3", wrt=0, bar=3) == pytest.approx(3 * pulled("gamma", "2.3", wrt=0))
-    assert pulled(Product, "5", "7", wrt=0, bar=2) == 14
-    assert pulled(Product, "5", "7", wrt=1, bar=2) == 10
-    assert pulled(Offset, "5", wrt=0) == 1
+    assert float(pulled(Product, "5", "7", wrt=0, bar=2)) == 14
+    assert float(pulled(Product, "5", "7", wrt=1, bar=2)) == 10
+    assert float(pulled(Offset, "5", wrt=0)) == 1
 
 
 def test_only_active_arguments_and_slopes_get_a_link():
@@ -133,9 +133,9 @@ def test_only_active_arguments_and_slopes_get_a_link():
 
 
 def test_at_a_removable_point_the_slope_is_the_limit():
-    assert pulled(sympy.Si, "0", wrt=0) == 1
-    assert pulled(sympy.Shi, "0", wrt=0) == 1
-    assert pulled(sympy.LambertW, "0", wrt=0) == 1
+    assert float(pulled(sympy.Si, "0", wrt=0)) == 1
+    assert float(pulled(sympy.Shi, "0", wrt=0)) == 1
+    assert float(pulled(sympy.LambertW, "0", wrt=0)) == 1
 
 
 def test_the_value_itself_is_used_again():
@@ -172,7 +172,7 @@ def test_no_rule_is_an_error_that_names_the_function_and_the_remedy(kind, arity,
 def test_a_class_that_is_gone_is_an_error_that_names_it():
     b = Builder()
     node = b.extern(Extern("Gone", "nowhere.at.all:Gone"), b.input(0))
-    with pytest.raises(DerivativeError, match="nowhere.at.all:Gone"):
+    with pytest.raises(DerivativeError, match=r"nowhere\.at\.all:Gone"):
         links(b, node, lambda arg: True)
 
 

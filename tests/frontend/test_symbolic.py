@@ -77,7 +77,12 @@ POINTS = {
 
 @pytest.mark.parametrize(
     ("name", "point"),
-    [(name, point) for kind, names in ONE_ARGUMENT.items() for name in names.split() for point in POINTS[kind]],
+    [
+        (name, point)
+        for kind, names in ONE_ARGUMENT.items()
+        for name in names.split()
+        for point in POINTS[kind]
+    ],
 )
 def test_a_function_of_one_argument_has_sympys_value(name, point):
     if name == "cbrt" and point.startswith("-"):

@@ -19,6 +19,8 @@ from tapeless.runtime.signature import KernelSignature, Operand, Result
 SOURCE = """
 #include <math.h>
 #include <stddef.h>
+#include <stdint.h>
+#include <string.h>
 #define IN(k) (const T *)in[k]
 #define OUT(k) (T *)out[k]
 
@@ -64,6 +66,12 @@ void norm_backward(ptrdiff_t n, const void *const *in, void *const *out)
 void copy(ptrdiff_t n, const void *const *in, void *const *out)
 { for (ptrdiff_t i = 0; i < n; i++) (OUT(0))[i] = (IN(0))[i] + 0 * (IN(1))[i]; }
 
+void alignment(ptrdiff_t n, const void *const *in, void *const *out)
+{
+    T off = (T)((uintptr_t)in[0] % sizeof(T) + (uintptr_t)out[0] % sizeof(T));
+    for (ptrdiff_t i = 0; i < n; i++) memcpy((char *)out[0] + i * sizeof(T), &off, sizeof off);
+}
+
 void conditions(ptrdiff_t n, const void *const *in, void *const *out)
 {
     for (ptrdiff_t i = 0; i < n; i++) {
@@ -87,6 +95,7 @@ SIGNATURES = {
     ),
     # The second operand only spreads the batch.
     "copy": ((Operand("v"), Operand("spread")), (Result("v_copy"),)),
+    "alignment": ((Operand("x"),), (Result("off"),)),
     "conditions": ((Operand("x"), Operand("y")), (Result("compared"), Result("kind"))),
 }
 # The backward kernel takes b as an operand so that its shape is known, and does not read it.

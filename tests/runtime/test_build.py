@@ -115,7 +115,11 @@ def test_environment_does_not_reach_the_compiler(compiler, monkeypatch, tmp_path
     (poison / "math.h").write_text('#error "poisoned"\n')
     (poison / "as").write_text("#!/bin/sh\nexit 1\n")
     (poison / "as").chmod(0o700)
-    values = {"CFLAGS": "-Dfabs=poisoned", "GCC_EXEC_PREFIX": f"{poison}/", "LD_PRELOAD": str(poison / "none.so")}
+    values = {
+        "CFLAGS": "-Dfabs=poisoned",
+        "GCC_EXEC_PREFIX": f"{poison}/",
+        "LD_PRELOAD": str(poison / "none.so"),
+    }
     monkeypatch.setenv(variable, values.get(variable, str(poison)))
     build(SOURCE, compiler=compiler, cache=None)
 
@@ -162,6 +166,13 @@ def test_long_messages_are_cut(script):
 def test_crashing_compiler(script, temporary):
     compiler = find_compiler(script("kill -SEGV $$"))
     with pytest.raises(CompilerError, match=r"crashed \(SIGSEGV\).*TAPELESS_CC"):
+        build(SOURCE, compiler=compiler, cache=Cache())
+    assert_nothing_left(temporary)
+
+
+def test_compiler_whose_child_crashes(script, temporary):
+    compiler = find_compiler(script("echo 'cc: internal compiler error: Killed (program cc1)' >&2; exit 4"))
+    with pytest.raises(CompilerError, match=r"crashed \(internal error\)"):
         build(SOURCE, compiler=compiler, cache=Cache())
     assert_nothing_left(temporary)
 

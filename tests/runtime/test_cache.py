@@ -1,3 +1,4 @@
+import io
 import os
 import stat
 import subprocess
@@ -206,7 +207,7 @@ def test_full_disk_leaves_nothing_half_written(monkeypatch):
     before = files(cache, "")
 
     def full(path, mode="r", **kwargs):
-        file = open(path, mode, **kwargs)
+        file = io.open(path, mode, **kwargs)  # noqa: SIM115, UP020
         return FullDisk(file) if "x" in mode or "w" in mode else file
 
     monkeypatch.setattr(cache_module, "open", full, raising=False)
@@ -220,7 +221,9 @@ def test_full_disk_of_the_system(tmp_path):
     root = tmp_path / "small"
     root.mkdir(mode=0o700)
     mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=64k,mode=0700", "tmpfs", str(root)], capture_output=True, check=False
+        ["mount", "-t", "tmpfs", "-o", "size=64k,mode=0700", "tmpfs", str(root)],
+        capture_output=True,
+        check=False,
     )
     if mounted.returncode:
         # Needs privileges to mount; the same behaviour is covered by the test above.

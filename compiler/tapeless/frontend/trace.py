@@ -112,9 +112,7 @@ def _inputs(
             rest = known
         elif parameter.kind is parameter.VAR_KEYWORD:
             raise ArgumentError(f"**{known} does not say what the inputs are; name each parameter")
-        elif parameter.default is parameter.empty:
-            found.append(known)
-        elif known in shapes or (listed is not None and known in listed):
+        elif parameter.default is parameter.empty or known in shapes or known in (listed or ()):
             found.append(known)
         elif listed is None and known not in bound:
             raise ArgumentError(
@@ -173,7 +171,15 @@ def _call(
                 keywords[parameter.name] = left.pop(parameter.name)
         else:  # a constant between inputs takes its place by its default
             positional.append(left.pop(parameter.name, parameter.default))
-    return function(*positional, **keywords)
+    try:
+        return function(*positional, **keywords)
+    except ValueError as error:
+        # What NumPy makes of the refusal of __float__ when an element of an array is assigned.
+        if not isinstance(error.__cause__, TracingError):
+            raise
+        raise TracingError(
+            "an element of a NumPy array cannot be set to a traced value; collect values in a list"
+        ) from error
 
 
 # ---- the result
@@ -220,7 +226,9 @@ def _output_node(builder: Builder, value: Any, name: str) -> int:
     if value is None:
         raise TracingError(f"{what} is None; return a number")
     if isinstance(value, list | tuple | Mapping):
-        raise TracingError(f"{what} is itself a {type(value).__name__}; return one flat tuple or dict of numbers")
+        raise TracingError(
+            f"{what} is itself a {type(value).__name__}; return one flat tuple or dict of numbers"
+        )
     if isinstance(value, np.ndarray) and value.ndim:
         raise TracingError(f"{what} is an array of shape {value.shape}; return a tuple of numbers")
     if callable(value) and not isinstance(value, Traced):
@@ -273,11 +281,12 @@ def call_program(program: Program, args: Sequence[Any]) -> Any:
     """
     if len(args) != len(program.inputs):
         raise ArgumentError(f"{program.name} takes {len(program.inputs)} arguments, {len(args)} were given")
-    for item in (*program.inputs, *program.outputs):
-        if item.shape:
-            raise UnsupportedError(
-                f"{program.name} has the shaped argument or result {item.name!r}, and only scalars are traced"
-            )
+    shaped = [item.name for item in program.inputs if item.shape]
+    shaped += [item.name for item in program.outputs if item.shape]
+    if shaped:
+        raise UnsupportedError(
+            f"{program.name} has the shaped argument or result {shaped[0]!r}, and only scalars are traced"
+        )
     builder = builder_of(args)
     if builder is None:
         raise TracingError(f"no argument of {program.name} is traced")

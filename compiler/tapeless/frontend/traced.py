@@ -19,6 +19,9 @@ from tapeless.errors import TracingError
 from tapeless.ir.graph import HALF, Builder
 from tapeless.ir.notation import infix
 
+Build = Callable[..., int]
+"""From a builder and nodes to a node."""
+
 _SHOWN_NODES: Final = 5000
 _SHOWN_WIDTH: Final = 60
 
@@ -53,6 +56,7 @@ class Traced:
     __slots__ = ("builder", "node")
 
     _tapeless_traced_ = True  # how others recognise the class without importing it
+    _op_priority = 1000.0  # sympy's numbers leave operators to us
 
     def __init__(self, builder: Builder, node: int) -> None:
         self.builder = builder
@@ -105,7 +109,9 @@ class Traced:
         except TracingError:
             raise
         except TypeError as error:
-            raise TracingError(f"np.{function.__name__} cannot be traced with these arguments: {error}") from None
+            raise TracingError(
+                f"np.{function.__name__} cannot be traced with these arguments: {error}"
+            ) from None
 
     def __array__(self, dtype: object = None, copy: object = None) -> NoReturn:
         raise TracingError(
@@ -113,6 +119,12 @@ class Traced:
             "NumPy's elementwise functions take traced values as they are. Keep several values in a list, "
             "return several as a tuple; for np.sum, np.max, np.dot or np.linalg.norm of a list write sum(values), "
             "tapeless.maximum(*values), sum(a*b for a, b in zip(u, v)), np.sqrt(sum(a*a for a in values))"
+        )
+
+    def _sympy_(self) -> NoReturn:
+        raise TracingError(
+            f"{_name(self)} is traced and cannot enter a sympy expression; write np.sin(x) or tapeless.sin(x) "
+            "for sympy.sin(x)"
         )
 
     # ---- what needs an actual number
@@ -161,7 +173,9 @@ class Traced:
         raise TracingError(f"{_name(self)} is a number, not a function; is a * missing before the bracket?")
 
     def __matmul__(self, other: object) -> NoReturn:
-        raise TracingError("@ multiplies arrays; write * for numbers, sum(a*b for a, b in zip(u, v)) for lists")
+        raise TracingError(
+            "@ multiplies arrays; write * for numbers, sum(a*b for a, b in zip(u, v)) for lists"
+        )
 
     __rmatmul__ = __matmul__
 
@@ -189,52 +203,65 @@ class Traced:
     __rlshift__ = __rshift__ = __rrshift__ = __lshift__
 
 
+def _operator(build: Build) -> Callable[[TracedScalar, Any], TracedScalar]:
+    """Return the method of an operator with the traced number on the left."""
+
+    def method(self: TracedScalar, other: Any) -> TracedScalar:
+        builder = self.builder
+        node = _operand(builder, other)
+        return NotImplemented if node is None else TracedScalar(builder, build(builder, self.node, node))
+
+    return method
+
+
+def _reflected(build: Build) -> Callable[[TracedScalar, Any], TracedScalar]:
+    """Return the method of an operator with the traced number on the right."""
+
+    def method(self: TracedScalar, other: Any) -> TracedScalar:
+        builder = self.builder
+        node = _operand(builder, other)
+        return NotImplemented if node is None else TracedScalar(builder, build(builder, node, self.node))
+
+    return method
+
+
+def _comparison(op: str) -> Callable[[TracedScalar, Any], TracedBoolean]:
+    """Return the method of a comparison."""
+
+    def method(self: TracedScalar, other: Any) -> TracedBoolean:
+        if isinstance(other, TracedBoolean):
+            raise TracingError(_BRACKETS)
+        builder = self.builder
+        node = _operand(builder, other)
+        return (
+            NotImplemented if node is None else TracedBoolean(builder, builder.compare(op, self.node, node))
+        )
+
+    return method
+
+
+_power = _operator(Builder.pow)
+
+
 class TracedScalar(Traced):
     """A traced real number."""
 
     __slots__ = ()
 
-    def __add__(self, other: Any) -> TracedScalar:
-        node = _operand(self.builder, other)
-        return NotImplemented if node is None else TracedScalar(self.builder, self.builder.add(self.node, node))
-
-    def __radd__(self, other: Any) -> TracedScalar:
-        node = _operand(self.builder, other)
-        return NotImplemented if node is None else TracedScalar(self.builder, self.builder.add(node, self.node))
-
-    def __sub__(self, other: Any) -> TracedScalar:
-        node = _operand(self.builder, other)
-        return NotImplemented if node is None else TracedScalar(self.builder, self.builder.sub(self.node, node))
-
-    def __rsub__(self, other: Any) -> TracedScalar:
-        node = _operand(self.builder, other)
-        return NotImplemented if node is None else TracedScalar(self.builder, self.builder.sub(node, self.node))
-
-    def __mul__(self, other: Any) -> TracedScalar:
-        node = _operand(self.builder, other)
-        return NotImplemented if node is None else TracedScalar(self.builder, self.builder.mul(self.node, node))
-
-    def __rmul__(self, other: Any) -> TracedScalar:
-        node = _operand(self.builder, other)
-        return NotImplemented if node is None else TracedScalar(self.builder, self.builder.mul(node, self.node))
-
-    def __truediv__(self, other: Any) -> TracedScalar:
-        node = _operand(self.builder, other)
-        return NotImplemented if node is None else TracedScalar(self.builder, self.builder.div(self.node, node))
-
-    def __rtruediv__(self, other: Any) -> TracedScalar:
-        node = _operand(self.builder, other)
-        return NotImplemented if node is None else TracedScalar(self.builder, self.builder.div(node, self.node))
+    __add__ = _operator(Builder.add)
+    __radd__ = _reflected(Builder.add)
+    __sub__ = _operator(Builder.sub)
+    __rsub__ = _reflected(Builder.sub)
+    __mul__ = _operator(Builder.mul)
+    __rmul__ = _reflected(Builder.mul)
+    __truediv__ = _operator(Builder.div)
+    __rtruediv__ = _reflected(Builder.div)
+    __rpow__ = _reflected(Builder.pow)
 
     def __pow__(self, other: Any, modulus: object = None) -> TracedScalar:
         if modulus is not None:
             raise TracingError("pow with a modulus works on integers; leave the third argument out")
-        node = _operand(self.builder, other)
-        return NotImplemented if node is None else TracedScalar(self.builder, self.builder.pow(self.node, node))
-
-    def __rpow__(self, other: Any, modulus: object = None) -> TracedScalar:
-        node = _operand(self.builder, other)
-        return NotImplemented if node is None else TracedScalar(self.builder, self.builder.pow(node, self.node))
+        return _power(self, other)
 
     def __neg__(self) -> TracedScalar:
         return TracedScalar(self.builder, self.builder.neg(self.node))
@@ -264,33 +291,13 @@ class TracedScalar(Traced):
 
     # ---- comparisons
 
-    def __lt__(self, other: Any) -> TracedBoolean:
-        return self._compare("lt", other)
-
-    def __le__(self, other: Any) -> TracedBoolean:
-        return self._compare("le", other)
-
-    def __gt__(self, other: Any) -> TracedBoolean:
-        return self._compare("gt", other)
-
-    def __ge__(self, other: Any) -> TracedBoolean:
-        return self._compare("ge", other)
-
-    def __eq__(self, other: Any) -> TracedBoolean:  # type: ignore[override]
-        return self._compare("eq", other)
-
-    def __ne__(self, other: Any) -> TracedBoolean:  # type: ignore[override]
-        return self._compare("ne", other)
-
+    __lt__ = _comparison("lt")
+    __le__ = _comparison("le")
+    __gt__ = _comparison("gt")
+    __ge__ = _comparison("ge")
+    __eq__ = _comparison("eq")  # type: ignore[assignment]
+    __ne__ = _comparison("ne")  # type: ignore[assignment]
     __hash__ = object.__hash__
-
-    def _compare(self, op: str, other: Any) -> TracedBoolean:
-        if isinstance(other, TracedBoolean):
-            raise TracingError(_BRACKETS)
-        node = _operand(self.builder, other)
-        if node is None:
-            return NotImplemented
-        return TracedBoolean(self.builder, self.builder.compare(op, self.node, node))
 
     # ---- truth operators on a number: a comparison whose brackets are missing
 
@@ -305,7 +312,40 @@ class TracedScalar(Traced):
     __rxor__ = __xor__
 
     def __invert__(self) -> NoReturn:
-        raise TracingError("~ turns a truth value round; write -x for the negative of a number, ~(x < y) for not")
+        raise TracingError(
+            "~ turns a truth value round; write -x for the negative of a number, ~(x < y) for not"
+        )
+
+
+def _connective(build: Build) -> Callable[[TracedBoolean, Any], TracedBoolean]:
+    """Return the method of an operator between truth values."""
+
+    def method(self: TracedBoolean, other: Any) -> TracedBoolean:
+        builder = self.builder
+        node = _truth(builder, other)
+        return NotImplemented if node is None else TracedBoolean(builder, build(builder, self.node, node))
+
+    return method
+
+
+def _xor(b: Builder, x: int, y: int) -> int:
+    return b.or_(b.and_(x, b.not_(y)), b.and_(b.not_(x), y))
+
+
+_differs = _connective(_xor)
+
+
+def _counted(
+    method: Callable[[TracedScalar, Any], TracedScalar],
+) -> Callable[[TracedBoolean, Any], TracedScalar]:
+    """Return the method of an arithmetic operator between a truth value and a number."""
+
+    def counted(self: TracedBoolean, other: Any) -> TracedScalar:
+        if isinstance(other, TracedBoolean):
+            raise TracingError(_NOT_A_NUMBER)
+        return method(self.number(), other)
+
+    return counted
 
 
 class TracedBoolean(Traced):
@@ -319,23 +359,9 @@ class TracedBoolean(Traced):
 
     # ---- logic
 
-    def __and__(self, other: Any) -> TracedBoolean:
-        node = _truth(self.builder, other)
-        return NotImplemented if node is None else TracedBoolean(self.builder, self.builder.and_(self.node, node))
-
-    __rand__ = __and__
-
-    def __or__(self, other: Any) -> TracedBoolean:
-        node = _truth(self.builder, other)
-        return NotImplemented if node is None else TracedBoolean(self.builder, self.builder.or_(self.node, node))
-
-    __ror__ = __or__
-
-    def __xor__(self, other: Any) -> TracedBoolean:
-        node = _truth(self.builder, other)
-        return NotImplemented if node is None else TracedBoolean(self.builder, _xor(self.builder, self.node, node))
-
-    __rxor__ = __xor__
+    __and__ = __rand__ = _connective(Builder.and_)
+    __or__ = __ror__ = _connective(Builder.or_)
+    __xor__ = __rxor__ = _connective(_xor)
 
     def __invert__(self) -> TracedBoolean:
         return TracedBoolean(self.builder, self.builder.not_(self.node))
@@ -346,8 +372,7 @@ class TracedBoolean(Traced):
     def __ne__(self, other: Any) -> TracedBoolean:  # type: ignore[override]
         if isinstance(other, int) and other in (0, 1):
             other = bool(other)
-        node = _truth(self.builder, other)
-        return NotImplemented if node is None else TracedBoolean(self.builder, _xor(self.builder, self.node, node))
+        return _differs(self, other)
 
     __hash__ = object.__hash__
 
@@ -358,45 +383,21 @@ class TracedBoolean(Traced):
 
     # ---- arithmetic
 
-    def __add__(self, other: Any) -> TracedScalar:
-        return self._with(other) + other
-
-    def __radd__(self, other: Any) -> TracedScalar:
-        return self._with(other).__radd__(other)
-
-    def __sub__(self, other: Any) -> TracedScalar:
-        return self._with(other) - other
-
-    def __rsub__(self, other: Any) -> TracedScalar:
-        return self._with(other).__rsub__(other)
-
-    def __mul__(self, other: Any) -> TracedScalar:
-        return self._with(other) * other
-
-    def __rmul__(self, other: Any) -> TracedScalar:
-        return self._with(other).__rmul__(other)
-
-    def __truediv__(self, other: Any) -> TracedScalar:
-        return self._with(other) / other
-
-    def __rtruediv__(self, other: Any) -> TracedScalar:
-        return self._with(other).__rtruediv__(other)
-
-    def __pow__(self, other: Any) -> TracedScalar:
-        return self._with(other) ** other
-
-    def __rpow__(self, other: Any) -> TracedScalar:
-        return self._with(other).__rpow__(other)
+    __add__ = _counted(TracedScalar.__add__)
+    __radd__ = _counted(TracedScalar.__radd__)
+    __sub__ = _counted(TracedScalar.__sub__)
+    __rsub__ = _counted(TracedScalar.__rsub__)
+    __mul__ = _counted(TracedScalar.__mul__)
+    __rmul__ = _counted(TracedScalar.__rmul__)
+    __truediv__ = _counted(TracedScalar.__truediv__)
+    __rtruediv__ = _counted(TracedScalar.__rtruediv__)
+    __pow__ = _counted(TracedScalar.__pow__)
+    __rpow__ = _counted(TracedScalar.__rpow__)
 
     def __neg__(self) -> NoReturn:
         raise TracingError(_NOT_A_NUMBER)
 
     __pos__ = __abs__ = __round__ = __floor__ = __ceil__ = __trunc__ = __neg__
-
-    def _with(self, other: object) -> TracedScalar:
-        if isinstance(other, TracedBoolean):
-            raise TracingError(_NOT_A_NUMBER)
-        return self.number()
 
 
 _BRACKETS: Final = (
@@ -537,10 +538,6 @@ def _as_number(b: Builder, condition: int) -> int:
     return b.select(condition, b.rational(1), b.rational(0))
 
 
-def _xor(b: Builder, x: int, y: int) -> int:
-    return b.or_(b.and_(x, b.not_(y)), b.and_(b.not_(x), y))
-
-
 def builder_of(values: Sequence[Any]) -> Builder | None:
     """Return the builder of the first traced value, None where there is none."""
     for value in values:
@@ -606,8 +603,6 @@ def _builder(values: Sequence[Any]) -> Builder:
 
 
 # ---- ufuncs
-
-Build = Callable[..., int]
 
 
 def _primitive(op: str) -> Build:
@@ -699,7 +694,7 @@ def _xlog(log: str, edge: int) -> Build:
 
 
 def _loggamma(b: Builder, x: int) -> int:
-    """scipy's loggamma is NaN for negative arguments; gammaln is the logarithm of the absolute value."""
+    """For scipy, loggamma is NaN for negative arguments; gammaln is the logarithm of the absolute value."""
     return b.select(b.compare("lt", x, b.rational(0)), b.named("nan"), b.call("loggamma", x))
 
 
@@ -768,14 +763,15 @@ _LOGIC: Final[dict[str, Build]] = {
 """NumPy's ufuncs from truth values to a truth value."""
 
 _SCIPY: Final[dict[str, Build]] = {
-    **{name: _primitive(name) for name in ("erf", "erfc", "gamma", "exp2", "expm1", "log1p", "cbrt", "round")},
+    **{
+        name: _primitive(name) for name in ("erf", "erfc", "gamma", "exp2", "expm1", "log1p", "cbrt", "round")
+    },
     "gammaln": _primitive("loggamma"),
     "loggamma": _loggamma,
     "exp10": lambda b, x: b.pow(b.rational(10), x),
     "expit": _expit,
     "logit": lambda b, x: b.sub(b.call("log", x), b.call("log1p", b.neg(x))),
     "log_expit": lambda b, x: b.neg(_logaddexp(b, b.rational(0), b.neg(x))),
-    "softplus": lambda b, x: _logaddexp(b, b.rational(0), x),
     "ndtr": lambda b, x: b.div(b.call("erfc", b.neg(b.div(x, b.call("sqrt", b.rational(2))))), b.rational(2)),
     "xlogy": _xlog("log", 0),
     "xlog1py": _xlog("log1p", -1),
@@ -798,7 +794,9 @@ def _ufunc(ufunc: np.ufunc, method: str, inputs: tuple[Any, ...], kwargs: Mappin
             "collect values in a list"
         )
     if kwargs:
-        raise TracingError(f"{shown} cannot be traced with {', '.join(kwargs)}=; for where= write np.where(c, a, b)")
+        raise TracingError(
+            f"{shown} cannot be traced with {', '.join(kwargs)}=; for where= write np.where(c, a, b)"
+        )
     builder = _builder(inputs)
     if known and name in _LOGIC:
         take = _condition if name.startswith("logical") else _truth
@@ -833,7 +831,9 @@ def _np_where(condition: Any, *choices: Any) -> Any:
     return where(condition, *choices)
 
 
-def _np_clip(a: Any, a_min: Any = None, a_max: Any = None, *, min: Any = None, max: Any = None) -> TracedScalar:  # noqa: A002
+def _np_clip(
+    a: Any, a_min: Any = None, a_max: Any = None, *, min: Any = None, max: Any = None
+) -> TracedScalar:
     return clip(a, a_min if min is None else min, a_max if max is None else max)
 
 
@@ -906,7 +906,8 @@ _FUNCTIONS: Final[dict[Callable[..., Any], Callable[..., Any]]] = {
 _LIST: Final = "keep several values in a list and return several as a tuple"
 _REMEDIES: Final[dict[str, str]] = {
     **dict.fromkeys(
-        ("stack", "hstack", "vstack", "dstack", "column_stack", "concatenate", "block", "append", "reshape"), _LIST
+        ("stack", "hstack", "vstack", "dstack", "column_stack", "concatenate", "block", "append", "reshape"),
+        _LIST,
     ),
     "piecewise": "write np.where(c, a, b) or np.select",
     "norm": "write np.sqrt(sum(a*a for a in values))",

@@ -7,9 +7,8 @@ converted and kept apart from what it overlaps; then a batch that is broadcast o
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from math import prod
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy import empty, ndarray
@@ -33,9 +32,8 @@ _VOID_POINTER = _FFI.typeof("void *")
 _READY = 0x0001 | 0x0100
 
 
-@dataclass(frozen=True, slots=True)
-class _Prepared:
-    """An operand ready for the driver."""
+class _Prepared(NamedTuple):
+    """An operand ready for the driver. A tuple, for one is made per operand and call."""
 
     array: Array
     batch: Shape
@@ -245,6 +243,8 @@ class Caller:
 def _prepare(value: object, operand: Operand, dtype: np.dtype[Any]) -> _Prepared:
     array, gradient_dtype = as_operand(value, operand.name, dtype)
     core = len(operand.shape)
+    if core == 0:
+        return _Prepared(array, array.shape, gradient_dtype)
     if array.ndim == 0 and operand.role == "cotangent":
         return _Prepared(array, (), gradient_dtype)
     batch, own_core = array.shape[: array.ndim - core], array.shape[array.ndim - core :]
@@ -282,6 +282,9 @@ def _rows(arrays: Sequence[_Lanes], batch: Shape) -> list[int]:
     """Describe arrays to the driver: lanes, lane stride, batch strides of each, 0 where it is broadcast."""
     rows: list[int] = []
     for array, part in arrays:
+        if array.shape == batch and not part.shape:
+            rows += (1, 0, *array.strides)
+            continue
         split = max(array.ndim - len(part.shape), 0)
         spread = array.ndim < len(part.shape)  # a scalar cotangent: the same value in every lane
         rows += (part.lanes, 0 if spread else _lane_stride(array, len(part.shape)) or 0)

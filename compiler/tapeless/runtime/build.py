@@ -129,9 +129,10 @@ def _compile(command: Sequence[str], files: Mapping[str, str], timeout: float) -
         raise CacheError(
             _refusal("found the disk full; free some space, or set TMPDIR elsewhere", command, stderr)
         )
-    if code < 0:
+    if code < 0 or "internal compiler error" in stderr:
+        reason = _signal_name(-code) if code < 0 else "internal error"
         raise CompilerError(
-            _refusal(f"crashed ({_signal_name(-code)}); try another one with TAPELESS_CC", command, stderr)
+            _refusal(f"crashed ({reason}); try another one with TAPELESS_CC", command, stderr)
         )
     return None, stderr
 
@@ -166,7 +167,9 @@ def _run(command: Sequence[str], folder: str, timeout: float) -> tuple[int, str]
 def _stop(process: subprocess.Popen[bytes]) -> None:
     with suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
-    process.communicate()
+    process.wait()
+    if process.stderr is not None:
+        process.stderr.close()  # unread: a child that left the session might hold the other end
 
 
 def _place(path: str, content: bytes) -> None:

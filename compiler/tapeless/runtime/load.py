@@ -108,5 +108,5 @@ def _open(path: str, symbols: Iterable[str], declaration: Declaration) -> dict[s
             f"the library cannot be loaded: {error}. If its directory is mounted noexec, "
             "set TAPELESS_CACHE_DIR (or TMPDIR, with cache=False) to one that is not"
         ) from None
-    except AttributeError as error:
+    except (AttributeError, ffi.error) as error:
         raise CacheError(f"the library {path} lacks a function: {error}") from None

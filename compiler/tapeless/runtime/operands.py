@@ -53,6 +53,8 @@ def as_operand(value: object, name: str, dtype: np.dtype[Any]) -> tuple[np.ndarr
         Where there is no conversion that keeps the meaning.
     """
     kind = type(value)
+    if kind is np.ndarray and value.dtype is dtype:  # type: ignore[attr-defined]
+        return value, dtype  # type: ignore[return-value]
     if kind is float or kind is int or kind is bool:
         return _from_number(value, name, dtype), dtype
     if kind is not np.ndarray:

@@ -19,8 +19,6 @@ from tapeless.runtime.compiler import Compiler, find_compiler
 from tapeless.runtime.library import Library
 from tapeless.runtime.load import KERNEL
 
-# What the emitted code depends on: Python and C sources of the package, and the templates.
-_SOURCES = (".py", ".c", ".h", ".j2", ".jinja", ".jinja2")
 _PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
 
@@ -101,7 +99,7 @@ def _source_roots() -> list[str]:
 
 
 def _sources(root: str) -> list[tuple[str, str]]:
-    """List (relative path, path) of the sources below `root`, which may also be a single file."""
+    """List (relative path, path) of the files below `root` but bytecode; `root` may be a single file."""
     if os.path.isfile(root):
         return [("", root)]
     found = []
@@ -117,6 +115,6 @@ def _sources(root: str) -> list[tuple[str, str]]:
                 continue
             if entry.is_dir():
                 pending.append(entry.path)
-            elif entry.name.endswith(_SOURCES) or "templates" in root:
+            else:
                 found.append((entry.path[len(root) :], entry.path))
     return found

@@ -18,7 +18,7 @@ from sympy.core.operations import LatticeOp
 from sympy.functions.elementary.piecewise import ExprCondPair
 
 from tapeless.frontend.symbolic import class_of
-from tapeless.frontend.vocabulary import PRIMITIVE_OF
+from tapeless.frontend.vocabulary import PRIMITIVE_OF, unevaluated
 from tapeless.ir.graph import Graph
 from tapeless.ir.primitives import Extern
 from tapeless.ir.program import Input, Program
@@ -34,7 +34,6 @@ _NAMED: Final[dict[str, Any]] = {
 }
 _CLASSES: Final[dict[str, Any]] = {
     **{op: kind for kind, op in PRIMITIVE_OF.items()},
-    "log": sympy.log,
     "heaviside": sympy.Heaviside,
     "lt": sympy.Lt,
     "le": sympy.Le,
@@ -59,9 +58,9 @@ _TAKES: Final[dict[str, frozenset[str]]] = {
 """What is written together with its user."""
 _FLAT: Final = 8
 """A shared sum or product of at most this many parts is opened within another; a longer one stays."""
-_SORTED_DEPTH: Final = 60
+_SORTED_SIZE: Final = 300
 _SORTED_WIDTH: Final = 1000
-"""Arguments are sorted up to this depth and number: sympy's comparison recurses."""
+"""Arguments are sorted up to this size, written out, and number: sympy's comparison recurses."""
 _ORDER: Final = cmp_to_key(sympy.Basic.compare)
 _sympy: Final[Any] = sympy  # which has no annotations
 
@@ -109,7 +108,7 @@ class _Writer:
         self.graph: Graph = program.graph
         self.symbols = [symbol for item in program.inputs for symbol in symbols_of(item)]
         self.exprs: dict[int, Any] = {}
-        self.depths: dict[int, tuple[int, Any]] = {}  # by id(); the expression is kept, so that the id is
+        self.sizes: dict[int, tuple[int, Any]] = {}  # by id(); the expression is kept, so that the id is
         live = self.graph.reachable(program.roots)
         taken = self._taken(live, set(program.roots))
         for node in live:
@@ -160,30 +159,16 @@ class _Writer:
         return self._make(kind, parts)
 
     def _make(self, kind: Any, parts: list[Any]) -> Any:
-        """Build an expression as it stands.
-
-        The constructors with `evaluate=False` still sort, compare and fold, by recursion: a deep program
-        would not come through. What they set beside the arguments is set here.
-        """
-        if issubclass(kind, (sympy.Add, sympy.Mul)):
-            made = kind._from_args(parts, is_commutative=True)
-        else:
-            made = _sympy.Basic.__new__(kind, *parts)
-            if issubclass(kind, LatticeOp):
-                made._argset = frozenset(parts)
-            elif kind is sympy.Pow:
-                made.is_commutative = True
-            elif issubclass(kind, sympy.Function) and kind is not sympy.Piecewise:
-                made.nargs = kind.nargs
-        hash(made)  # from the bottom up, so that no later hash recurses
-        self.depths[id(made)] = (1 + max(map(self._depth, parts), default=0), made)
+        """Build an expression as it stands, and note its size."""
+        made = unevaluated(kind, *parts)
+        self.sizes[id(made)] = (min(1 + sum(map(self._size, parts)), _SORTED_SIZE + 1), made)
         return made
 
-    def _depth(self, expr: Any) -> int:
-        return self.depths.get(id(expr), (0, None))[0]
+    def _size(self, expr: Any) -> int:
+        return self.sizes.get(id(expr), (1, None))[0]
 
     def _sorted(self, parts: list[Any]) -> list[Any]:
-        if len(parts) > _SORTED_WIDTH or any(self._depth(part) > _SORTED_DEPTH for part in parts):
+        if len(parts) > _SORTED_WIDTH or any(self._size(part) > _SORTED_SIZE for part in parts):
             return parts
         return sorted(parts, key=_ORDER)
 

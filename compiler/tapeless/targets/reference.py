@@ -216,6 +216,8 @@ def _circular(name: str) -> Callable[[Context, Real], Real]:
 
 
 def _atan2(ctx: Context, a: Real, b: Real) -> Real:
+    if ctx.isnan(a) or ctx.isnan(b):
+        return ctx.nan
     if ctx.isinf(a) and ctx.isinf(b):
         angle = ctx.pi / 4 if b > 0 else 3 * ctx.pi / 4
         return angle if a > 0 else -angle
@@ -805,7 +807,7 @@ def _judge(
 ) -> Slope | None:
     """Read a slope from differences at ever smaller steps; None where more are needed, but for the last."""
     (bits, (c0, l0, r0)), (more, (c1, l1, r1)) = history[-2:]
-    nan = c1.context.nan
+    nan, smooth = c1.context.nan, False
     if all(map(_finite, (c0, l0, r0, c1, l1, r1))):
         gain = (more - bits) // 3
         gap0, gap1 = r0 - l0, r1 - l1
@@ -828,8 +830,8 @@ def _judge(
         if not last:
             return None
         left, right = nan if left is None else left, nan if right is None else right
-    if left == right and _finite(left) and not last:
-        return None  # smooth after all, and not settled
+    if (smooth or left == right) and _finite(left) and _finite(right):
+        return Slope(nan, left, right) if last else None  # a derivative, but its digits are not settled
     return Slope(left if left == right else nan, left, right)
 
 

@@ -33,6 +33,9 @@ _ELEMENTS: Final = 8
 _BUDGET: Final = 400_000
 """Operations in mpmath, about 10 microseconds each, beyond which fewer points are compared."""
 
+_RESOLVED: Final = 0.01
+"""A numerical gradient uncertain by more than this is held against a derivative, but not reported."""
+
 _TRIES: Final = 40
 """Points drawn for each point wanted, before the search for points of the domain is given up."""
 
@@ -401,8 +404,9 @@ class _Comparison:
                 return math.nan
             finding.ok = False
             finding.note = f"the numerical gradient is {estimate:.6g}, the derivative {value:.6g}"
-        floor = max(abs(value), tolerance)
-        return gap / floor if floor else 0.0
+        if finding.ok and tolerance > _RESOLVED * abs(value):
+            return math.nan if gap else 0.0  # too small a derivative for these differences to say much
+        return gap / abs(value) if value else math.inf if gap else 0.0
 
     def _exact_difference(self, point: int, root: int, lane: int, ends: Sequence[float]) -> float:
         from tapeless.testing.truth import Truth

@@ -29,8 +29,8 @@ class CheckRow:
     relative
         The same error relative to the truth.
     numerical
-        Worst distance of a derivative from the numerical gradient, relative to the derivative (or to the
-        smallest difference that the numerical gradient can resolve, where that is larger); NaN for values.
+        Worst relative distance of a derivative from the numerical gradient, where that has digits to
+        compare; NaN for values.
     condition
         Condition number at the worst point: the relative change of the result per relative change of the
         inputs. An error of `condition` ulp is what rounding the inputs alone can make.
@@ -143,7 +143,7 @@ class CheckReport:
                 row.name,
                 _number(row.ulp, ".1f"),
                 _number(row.relative, ".1e"),
-                "" if math.isnan(row.numerical) else _number(row.numerical, ".1e"),
+                _number(row.numerical, ".1e"),
                 _number(row.condition, ".1e"),
                 row.verdict,
                 _place(row),
@@ -185,6 +185,8 @@ def _place(row: CheckRow) -> str:
 
 
 def _number(value: float, spec: str) -> str:
-    if value == 0 or not math.isfinite(value):
-        return "0" if value == 0 else str(value)
+    if math.isnan(value):
+        return ""
+    if value == 0 or math.isinf(value):
+        return "0" if value == 0 else "inf"
     return f"{value:.1e}" if spec == ".1f" and value >= 1e6 else format(value, spec)

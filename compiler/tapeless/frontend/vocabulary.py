@@ -1,0 +1,572 @@
+"""The words of formulas: one table that joins primitives of the graph, sympy classes and names in text.
+
+The text parser goes from a name to a sympy expression, the sympy reader from a class to a primitive, the sympy
+writer back. sympy's own classes stand for primitives wherever it has them; what it lacks is defined here.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any, ClassVar, Final
+
+import mpmath
+import sympy
+from sympy.codegen import cfunctions
+from sympy.core.function import Application
+from sympy.core.operations import LatticeOp
+
+# ---- building without evaluation
+
+
+def unevaluated(kind: Any, *args: Any) -> Any:
+    """Build a sympy expression exactly as it is written: nothing folded, sorted, flattened or compared.
+
+    `evaluate=False` is not enough: Max, Min, And and Or still drop repeated arguments and sort the rest,
+    ExprCondPair searches and folds its condition, and cached constructors compare whole trees, by recursion.
+    So the object is made below them, and what they set beside the arguments is set here.
+
+    Parameters
+    ----------
+    kind
+        The class.
+    *args
+        Its arguments, sympy objects all.
+    """
+    if issubclass(kind, sympy.Add | sympy.Mul):
+        made = kind._from_args(args, is_commutative=True)
+    else:
+        made = sympy.Basic.__new__(kind, *args)
+        if issubclass(kind, LatticeOp):
+            made._argset = frozenset(args)
+        if issubclass(kind, Application):
+            made.nargs = kind.nargs
+        elif kind is sympy.Pow:
+            made.is_commutative = True
+    hash(made)  # sympy keeps it; so hashes are made from the bottom up, and none recurses later
+    return made
+
+
+# ---- what sympy lacks
+
+
+class RealFunction(sympy.Function):
+    """A real function of C's <math.h> that sympy has no class for; it is never evaluated symbolically.
+
+    Attributes
+    ----------
+    spelling
+        Its name in formula text, and in print.
+    """
+
+    spelling: ClassVar[str]
+    is_real = True
+
+    def _numeric(self, *args: Any) -> Any:
+        """Return the value at mpmath numbers."""
+        raise NotImplementedError
+
+    def _eval_mpmath(self) -> tuple[Callable[..., Any], tuple[Any, ...]]:
+        return lambda *args: mpmath.mpf(self._numeric(*args)), self.args
+
+    def _sympystr(self, printer: Any) -> str:
+        return f"{self.spelling}({', '.join(printer._print(arg) for arg in self.args)})"
+
+    def _latex(self, printer: Any, exp: str | None = None) -> str:
+        name = r"\operatorname{" + self.spelling.replace("_", r"\_") + "}"
+        power = "" if exp is None else f"^{{{exp}}}"
+        arguments = ", ".join(printer._print(arg) for arg in self.args)
+        return rf"{name}{power}\left({arguments}\right)"
+
+    def _refuse_index(self, argindex: int) -> None:
+        if not 1 <= argindex <= len(self.args):
+            raise sympy.core.function.ArgumentIndexError(self, argindex)
+
+
+class _Step(RealFunction):
+    """A function that is constant between its jumps."""
+
+    nargs = 1
+
+    def fdiff(self, argindex: int = 1) -> Any:
+        """Return the derivative, 0 at the jumps as well."""
+        self._refuse_index(argindex)
+        return sympy.S.Zero
+
+
+class Trunc(_Step):
+    """The whole part of x, towards zero."""
+
+    spelling = "trunc"
+    is_integer = True
+
+    def _numeric(self, *args: Any) -> Any:
+        return _trunc(*args)
+
+
+class Round(_Step):
+    """The nearest whole number, half to even (C's rint; round of Python, NumPy and torch)."""
+
+    spelling = "round"
+    is_integer = True
+
+    def _numeric(self, *args: Any) -> Any:
+        return mpmath.nint(*args)
+
+
+class RoundAway(_Step):
+    """The nearest whole number, half away from zero (C's round)."""
+
+    spelling = "round_away"
+    is_integer = True
+
+    def _numeric(self, *args: Any) -> Any:
+        # not trunc(x + 1/2): the sum rounds up just below 1/2
+        size = abs(args[0])
+        whole = mpmath.floor(size)
+        return mpmath.sign(args[0]) * (whole + (size - whole >= 0.5))
+
+
+class Logb(_Step):
+    """The exponent of x: the floor of log2(abs(x))."""
+
+    spelling = "logb"
+
+    def _numeric(self, *args: Any) -> Any:
+        return mpmath.frexp(args[0])[1] - 1 if args[0] else -mpmath.inf
+
+
+class _Binary(RealFunction):
+    nargs = 2
+
+    def _pair(self) -> tuple[Any, Any]:
+        x, y = self.args
+        return x, y
+
+
+class Fmod(_Binary):
+    """The rest x - y*trunc(x/y), with the sign of x."""
+
+    spelling = "fmod"
+
+    def fdiff(self, argindex: int = 1) -> Any:
+        """Return the partial derivative: 1 by x, -trunc(x/y) by y."""
+        self._refuse_index(argindex)
+        x, y = self._pair()
+        return sympy.S.One if argindex == 1 else -Trunc(x / y)
+
+    def _numeric(self, *args: Any) -> Any:
+        x, y = args
+        return x - y * _trunc(x / y)
+
+
+class Remainder(_Binary):
+    """The rest x - y*round(x/y), at most abs(y)/2 in size (IEEE 754 remainder)."""
+
+    spelling = "remainder"
+
+    def fdiff(self, argindex: int = 1) -> Any:
+        """Return the partial derivative: 1 by x, -round(x/y) by y."""
+        self._refuse_index(argindex)
+        x, y = self._pair()
+        return sympy.S.One if argindex == 1 else -Round(x / y)
+
+    def _numeric(self, *args: Any) -> Any:
+        x, y = args
+        return x - y * mpmath.nint(x / y)
+
+
+class Copysign(_Binary):
+    """abs(x) with the sign of y; a real zero has no sign and counts as positive."""
+
+    spelling = "copysign"
+
+    def fdiff(self, argindex: int = 1) -> Any:
+        """Return the partial derivative: sign(x)*copysign(1, y) by x, 0 by y."""
+        self._refuse_index(argindex)
+        x, y = self._pair()
+        return sympy.sign(x) * Copysign(sympy.S.One, y) if argindex == 1 else sympy.S.Zero
+
+    def _numeric(self, *args: Any) -> Any:
+        x, y = args
+        return -abs(x) if y < 0 else abs(x)
+
+
+class Fdim(_Binary):
+    """x - y where that is positive, else 0."""
+
+    spelling = "fdim"
+
+    def fdiff(self, argindex: int = 1) -> Any:
+        """Return the partial derivative: 1 by x and -1 by y where x > y, else 0."""
+        self._refuse_index(argindex)
+        x, y = self._pair()
+        return sympy.Piecewise((3 - 2 * argindex, x > y), (0, True))
+
+    def _numeric(self, *args: Any) -> Any:
+        x, y = args
+        return x - y if x > y else mpmath.mpf(0)
+
+
+class _Selection(_Binary):
+    """Either of two arguments."""
+
+    def _wins(self, mine: Any, other: Any) -> Any:
+        raise NotImplementedError
+
+    def fdiff(self, argindex: int = 1) -> Any:
+        """Return the partial derivative: 1 for the argument taken, 1/2 at a tie."""
+        self._refuse_index(argindex)
+        mine, other = self._pair() if argindex == 1 else reversed(self._pair())
+        half = sympy.S.Half
+        return sympy.Piecewise((1, self._wins(mine, other)), (half, sympy.Eq(mine, other)), (0, True))
+
+
+class Fmax(_Selection):
+    """The larger of two, ignoring a NaN."""
+
+    spelling = "fmax"
+
+    def _wins(self, mine: Any, other: Any) -> Any:
+        return sympy.Gt(mine, other)
+
+    def _numeric(self, *args: Any) -> Any:
+        return max(args)
+
+
+class Fmin(_Selection):
+    """The smaller of two, ignoring a NaN."""
+
+    spelling = "fmin"
+
+    def _wins(self, mine: Any, other: Any) -> Any:
+        return sympy.Lt(mine, other)
+
+    def _numeric(self, *args: Any) -> Any:
+        return min(args)
+
+
+def _trunc(x: Any) -> Any:
+    return mpmath.floor(x) if x >= 0 else mpmath.ceil(x)
+
+
+# ---- values in double, for constants in formula text
+
+
+def _cbrt(x: float) -> float:
+    return math.copysign(abs(x) ** (1 / 3), x)
+
+
+def _sign(x: float) -> float:
+    return math.copysign(1.0, x) if x else 0.0
+
+
+def _heaviside(x: float) -> float:
+    return (1 + _sign(x)) / 2
+
+
+def _round_away(x: float) -> float:
+    whole = math.floor(abs(x))
+    return math.copysign(whole + (abs(x) - whole >= 0.5), x)
+
+
+def _logb(x: float) -> float:
+    if not x:
+        raise ZeroDivisionError
+    return float(math.frexp(x)[1] - 1)
+
+
+def _fdim(x: float, y: float) -> float:
+    return max(x - y, 0.0)
+
+
+def _inverse(function: Callable[[float], float]) -> Callable[[float], float]:
+    return lambda x: 1 / function(x)
+
+
+def _of_inverse(function: Callable[[float], float]) -> Callable[[float], float]:
+    return lambda x: function(1 / x)
+
+
+# ---- the table
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """A function that formula text may call.
+
+    Attributes
+    ----------
+    name
+        Its name; other spellings are keys of `FUNCTIONS` to the same word.
+    args
+        Names of its arguments; `"..."` at the end stands for any number more.
+    build
+        From the arguments to the sympy expression, unevaluated; `make=` takes the place of `unevaluated`.
+    value
+        Its value in double. Raises where there is none: `OverflowError` beyond the range of a double,
+        `ValueError` or `ZeroDivisionError` outside the domain.
+    meaning
+        What it computes, in the notation of formula text; "" where the name says it.
+    optional
+        How many of the last arguments may be left out.
+    also
+        Its other spellings.
+    """
+
+    name: str
+    args: tuple[str, ...]
+    build: Callable[..., Any]
+    value: Callable[..., float]
+    meaning: str = ""
+    optional: int = 0
+    also: tuple[str, ...] = ()
+
+    @property
+    def most(self) -> int | None:
+        """The largest number of arguments; None for any number."""
+        return None if self.args[-1] == "..." else len(self.args)
+
+    @property
+    def least(self) -> int:
+        """The smallest number of arguments."""
+        return len(self.args) - self.optional - (self.args[-1] == "...")
+
+    @property
+    def signature(self) -> str:
+        """How it is called, as `log(x, base)`."""
+        return f"{self.name}({', '.join(self.args)})"
+
+
+_X: Final = ("x",)
+_XY: Final = ("x", "y")
+_MANY: Final = ("x", "y", "...")
+_MAKERS: Final[dict[Any, Callable[..., Any]]] = {
+    # H(0) = 1/2, as sympy's and NumPy's users mostly choose
+    sympy.Heaviside: lambda x, make=unevaluated: make(sympy.Heaviside, x, sympy.S.Half),
+}
+
+
+def _of_class(kind: Any) -> Callable[..., Any]:
+    return _MAKERS.get(kind, lambda *args, make=unevaluated: make(kind, *args))
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    """A primitive with its class, and the word for it."""
+
+    primitive: str
+    kind: Any
+    word: Word
+
+
+def _entry(
+    primitive: str,
+    kind: Any,
+    value: Callable[..., float],
+    args: tuple[str, ...] = _X,
+    *,
+    also: tuple[str, ...] = (),
+    meaning: str = "",
+) -> _Entry:
+    return _Entry(primitive, kind, Word(primitive, args, _of_class(kind), value, meaning, also=also))
+
+
+_ENTRIES: Final = (
+    _entry("exp", sympy.exp, math.exp),
+    _entry("exp2", cfunctions.exp2, lambda x: math.pow(2, x), meaning="2**x"),
+    _entry("expm1", cfunctions.expm1, math.expm1, meaning="exp(x) - 1, accurate near 0"),
+    _entry("log2", cfunctions.log2, math.log2),
+    _entry("log10", cfunctions.log10, math.log10),
+    _entry("log1p", cfunctions.log1p, math.log1p, meaning="log(1 + x), accurate near 0"),
+    _entry("sin", sympy.sin, math.sin),
+    _entry("cos", sympy.cos, math.cos),
+    _entry("tan", sympy.tan, math.tan),
+    _entry("asin", sympy.asin, math.asin, also=("arcsin",)),
+    _entry("acos", sympy.acos, math.acos, also=("arccos",)),
+    _entry("atan", sympy.atan, math.atan, also=("arctan",)),
+    _entry(
+        "atan2",
+        sympy.atan2,
+        math.atan2,
+        ("y", "x"),
+        also=("arctan2",),
+        meaning="the angle of the point (x, y)",
+    ),
+    _entry("sinh", sympy.sinh, math.sinh),
+    _entry("cosh", sympy.cosh, math.cosh),
+    _entry("tanh", sympy.tanh, math.tanh),
+    _entry("asinh", sympy.asinh, math.asinh, also=("arcsinh",)),
+    _entry("acosh", sympy.acosh, math.acosh, also=("arccosh",)),
+    _entry("atanh", sympy.atanh, math.atanh, also=("arctanh",)),
+    _entry("cbrt", cfunctions.Cbrt, _cbrt, also=("Cbrt",), meaning="the real cube root, also of negative x"),
+    _entry("hypot", cfunctions.hypot, math.hypot, _XY, meaning="sqrt(x**2 + y**2), without overflow"),
+    _entry("erf", sympy.erf, math.erf),
+    _entry("erfc", sympy.erfc, math.erfc, meaning="1 - erf(x), accurate for large x"),
+    _entry("gamma", sympy.gamma, math.gamma, also=("tgamma",)),
+    _entry("loggamma", sympy.loggamma, math.lgamma, also=("lgamma",), meaning="the logarithm of gamma(x)"),
+    _entry("abs", sympy.Abs, abs, also=("Abs", "fabs", "absolute")),
+    _entry("sign", sympy.sign, _sign, meaning="-1, 0 or 1"),
+    _entry("heaviside", sympy.Heaviside, _heaviside, also=("Heaviside",), meaning="0, 1/2 or 1"),
+    _entry("floor", sympy.floor, math.floor),
+    _entry("ceil", sympy.ceiling, math.ceil, also=("ceiling",)),
+    _entry("trunc", Trunc, math.trunc, meaning="rounded towards 0"),
+    _entry(
+        "round", Round, round, also=("rint", "nearbyint"), meaning="the nearest whole number, half to even"
+    ),
+    _entry(
+        "round_away", RoundAway, _round_away, meaning="the nearest whole number, half away from 0; C's round"
+    ),
+    _entry("logb", Logb, _logb, meaning="floor(log2(abs(x)))"),
+    _entry("fmod", Fmod, math.fmod, _XY, meaning="x - y*trunc(x/y), of the sign of x"),
+    _entry("remainder", Remainder, math.remainder, _XY, meaning="x - y*round(x/y), between -y/2 and y/2"),
+    _entry("copysign", Copysign, math.copysign, _XY, meaning="abs(x) with the sign of y"),
+    _entry("fdim", Fdim, _fdim, _XY, meaning="max(x - y, 0)"),
+    _entry("fmax", Fmax, max, _XY, meaning="the larger, ignoring a NaN"),
+    _entry("fmin", Fmin, min, _XY, meaning="the smaller, ignoring a NaN"),
+    _entry("max", sympy.Max, max, _MANY, also=("Max", "maximum"), meaning="the largest; NaN if one is NaN"),
+    _entry("min", sympy.Min, min, _MANY, also=("Min", "minimum"), meaning="the smallest; NaN if one is NaN"),
+)
+
+PRIMITIVE_OF: Final[Mapping[Any, str]] = MappingProxyType(
+    {
+        **{entry.kind: entry.primitive for entry in _ENTRIES},
+        sympy.log: "log",
+        # sympy's C functions for what Pow, Add and Mul express as well
+        cfunctions.Sqrt: "sqrt",
+        cfunctions.fma: "fma",
+    }
+)
+"""The primitive that each sympy class stands for; no two classes share one. Arithmetic and logic are not here."""
+
+
+_Make = Callable[..., Any]
+
+
+def _sqrt(x: Any, make: _Make = unevaluated) -> Any:
+    return make(sympy.Pow, x, sympy.S.Half)
+
+
+def _pow(x: Any, y: Any, make: _Make = unevaluated) -> Any:
+    return make(sympy.Pow, x, y)
+
+
+def _square(x: Any, make: _Make = unevaluated) -> Any:
+    return make(sympy.Pow, x, sympy.Integer(2))
+
+
+def _fma(x: Any, y: Any, z: Any, make: _Make = unevaluated) -> Any:
+    return make(sympy.Add, make(sympy.Mul, x, y), z)
+
+
+def _ldexp(x: Any, n: Any, make: _Make = unevaluated) -> Any:
+    return make(sympy.Mul, x, make(sympy.Pow, sympy.Integer(2), n))
+
+
+def _clip(x: Any, low: Any, high: Any, make: _Make = unevaluated) -> Any:
+    return make(sympy.Min, make(sympy.Max, x, low), high)
+
+
+def _log(x: float, base: float = math.e) -> float:
+    return math.log(x) if base is math.e else math.log(x) / math.log(base)
+
+
+def _written(
+    name: str,
+    kind: Any,
+    value: Callable[[float], float],
+    meaning: str,
+) -> Word:
+    # The class itself: how it is rewritten stands once, where sympy's classes are read.
+    also = (f"arc{name[1:]}",) if name[0] == "a" else ()
+    return Word(name, _X, _of_class(kind), value, meaning, also=also)
+
+
+_REWRITTEN: Final = (
+    Word("sqrt", _X, _sqrt, math.sqrt, "x**(1/2)"),
+    Word(
+        "log", ("x", "base"), _of_class(sympy.log), _log, "natural; with a base, log(x)/log(base)", 1, ("ln",)
+    ),
+    Word("pow", _XY, _pow, math.pow, "x**y"),
+    Word("square", _X, _square, lambda x: x * x, "x**2"),
+    Word("fma", ("x", "y", "z"), _fma, lambda x, y, z: x * y + z, "x*y + z"),
+    Word("ldexp", ("x", "n"), _ldexp, lambda x, n: x * math.pow(2, n), "x*2**n"),
+    Word(
+        "clip",
+        ("x", "low", "high"),
+        _clip,
+        lambda x, low, high: min(max(x, low), high),
+        "min(max(x, low), high)",
+        also=("clamp",),
+    ),
+    _written("sec", sympy.sec, _inverse(math.cos), "1/cos(x)"),
+    _written("csc", sympy.csc, _inverse(math.sin), "1/sin(x)"),
+    _written("cot", sympy.cot, _inverse(math.tan), "1/tan(x)"),
+    _written("sech", sympy.sech, _inverse(math.cosh), "1/cosh(x)"),
+    _written("csch", sympy.csch, _inverse(math.sinh), "1/sinh(x)"),
+    _written("coth", sympy.coth, _inverse(math.tanh), "1/tanh(x)"),
+    _written("asec", sympy.asec, _of_inverse(math.acos), "acos(1/x), for abs(x) >= 1"),
+    _written("acsc", sympy.acsc, _of_inverse(math.asin), "asin(1/x), for abs(x) >= 1"),
+    _written(
+        "acot",
+        sympy.acot,
+        lambda x: _of_inverse(math.atan)(x) if x else math.pi / 2,
+        "atan(1/x), between -pi/2 and pi/2; acot(0) = pi/2",
+    ),
+    _written("asech", sympy.asech, _of_inverse(math.acosh), "acosh(1/x), for 0 < x <= 1"),
+    _written("acsch", sympy.acsch, _of_inverse(math.asinh), "asinh(1/x)"),
+    _written("acoth", sympy.acoth, _of_inverse(math.atanh), "atanh(1/x), for abs(x) > 1"),
+)
+
+WORDS: Final[tuple[Word, ...]] = (*(entry.word for entry in _ENTRIES), *_REWRITTEN)
+"""All functions of formula text, each once."""
+
+FUNCTIONS: Final[Mapping[str, Word]] = MappingProxyType(
+    {name: word for word in WORDS for name in (word.name, *word.also)}
+)
+"""All functions of formula text by each of their spellings."""
+
+ADVICE: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "sinc": "it is sin(x)/x to some and sin(pi*x)/(pi*x) to others; write the one you mean",
+        "sigmoid": "write 1/(1 + exp(-x))",
+        "expit": "write 1/(1 + exp(-x))",
+        "logistic": "write 1/(1 + exp(-x))",
+        "logit": "write log(x/(1 - x))",
+        "relu": "write max(x, 0)",
+        "softplus": "write log(1 + exp(x))",
+        "silu": "write x/(1 + exp(-x))",
+        "swish": "write x/(1 + exp(-x))",
+        "gelu": "write x*(1 + erf(x/sqrt(2)))/2",
+        "exp10": "write 10**x",
+        "erfcx": "write exp(x**2)*erfc(x)",
+        "factorial": "write gamma(n + 1)",
+        "beta": "write exp(loggamma(a) + loggamma(b) - loggamma(a + b))",
+        "mod": "write fmod(x, y), of the sign of x, or x - y*floor(x/y), of the sign of y",
+        "Mod": "write fmod(x, y), of the sign of x, or x - y*floor(x/y), of the sign of y",
+        "root": "write x**(1/n)",
+        "reciprocal": "write 1/x",
+        "norm": "write sqrt(x**2 + y**2) or hypot(x, y)",
+        "dot": "write the sum out: x0*y0 + x1*y1",
+        "sum": "write the sum out: x0 + x1",
+        "Sum": "write the sum out: x0 + x1",
+        "prod": "write the product out: x0*x1",
+        "Piecewise": "write where(c, a, b) or a if c else b",
+        "select": "write where(c, a, b)",
+        "float": "numbers need no conversion; leave it out",
+        "int": "write trunc(x), floor(x) or round(x)",
+        "frac": "write x - floor(x)",
+        "frexp": "it gives two numbers; write logb(x) for the exponent",
+        "modf": "it gives two numbers; write trunc(x) and x - trunc(x)",
+        "digamma": "it is not in the table; C has no such function",
+        "diff": "derivatives are made of the whole formula; ask the compiled function for them",
+        "Derivative": "derivatives are made of the whole formula; ask the compiled function for them",
+        "Function": "a formula holds known functions only",
+        "Rational": "write p/q; it is exact",
+        "Integer": "write the number itself; it is exact",
+        "Float": "write the number itself",
+    }
+)
+"""What to write for functions that people look for and the table lacks."""
