@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tapeless.assembly import Built, Face, Member, assemble
@@ -12,6 +11,8 @@ from tapeless.kinds import KINDS, TOGETHER, kind_of
 from tapeless.options import Options, names_of
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import numpy as np
     import sympy
 
@@ -361,6 +362,8 @@ class Function:
 
         The C needs nothing but the C library's mathematics; the Python file needs numpy and cffi.
         """
+        from pathlib import Path  # not needed on a warm start
+
         from tapeless.export import export
 
         return export([(self.program, self._options)], self.name, Path(folder))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tapeless.errors import ArgumentError
@@ -11,6 +10,8 @@ from tapeless.function import Function
 from tapeless.kinds import TOGETHER
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tapeless.targets.c.kernel import Source
 
 
@@ -69,6 +70,8 @@ class Module:
 
     def export(self, folder: str | Path) -> Path:
         """Write the C file, its header, the built library and a Python file; return the folder."""
+        from pathlib import Path  # not needed on a warm start
+
         from tapeless.export import export
 
         return export([(f.program, f.options) for f in self._functions.values()], self.name, Path(folder))

@@ -176,6 +176,7 @@ def test_points_that_a_division_would_lose():
 def test_a_float_is_the_dyadic_rational_that_it_holds():
     assert constants(x + 0.1) == [Fraction(0.1)]
     assert constants(x + sympy.Float(-2.5e300)) == [Fraction(2.5e300)]
+    assert constants(x * sympy.Float(-2.5)) == [Fraction(-2.5)]
     assert constants(x + Rational(1, 10)) == [Fraction(1, 10)]
     assert constants(x + 3**400) == [Fraction(3**400)]
     precise = constants(x + sympy.Float("0.1", 40))[0]

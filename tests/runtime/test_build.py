@@ -64,8 +64,10 @@ def test_every_part_of_the_request_counts(compiler, change):
 
 def test_another_compiler_is_another_request(compiler, script):
     cache = Cache()
-    build(SOURCE, compiler=compiler, cache=cache)
-    build(SOURCE, compiler=find_compiler(script(f'exec {compiler.argv[0]} "$@"')), cache=cache)
+    path = script(f'exec {compiler.argv[0]} "$@"')
+    build(SOURCE, compiler=find_compiler(path), cache=cache)
+    os.utime(path, (1, 1))  # replaced by another release
+    build(SOURCE, compiler=find_compiler(path), cache=cache)
     assert len([p for p in Path(cache.root, "builds").rglob("*") if p.is_file()]) == 2
 
 

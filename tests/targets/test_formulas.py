@@ -218,6 +218,21 @@ def test_what_is_shared_stays_shared():
     assert len(convert(formulas(built(square))["out"]).graph) < 8 * len(built(square).graph)
 
 
+def test_what_has_other_users_is_written_for_each():
+    b = Builder()
+    p, q = b.input(0), b.input(1)
+    both = b.mul(p, q)
+    nodes = {"one": both, "two": b.add(b.mul(both, p), b.call("sin", both)), "three": b.neg(both)}
+    program = finish(
+        "f", [Input(name) for name in NAMES], [Output(name, (node,)) for name, node in nodes.items()], b
+    )
+    assert formulas(program) == {"one": x * y, "two": x * x * y + sympy.sin(x * y), "three": -x * y}
+    program = finish("f", program.inputs, [Output("two", (nodes["two"],))], b)
+    assert formulas(program) == {"two": x * x * y + sympy.sin(x * y)}
+    program = finish("f", program.inputs, [Output("one", (both,)), Output("two", (nodes["three"],))], b)
+    assert formulas(program) == {"one": x * y, "two": -x * y}
+
+
 # ---- names and shapes
 
 

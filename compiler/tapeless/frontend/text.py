@@ -175,9 +175,9 @@ class _Maker:
         if made is None:
             if len(self._made) >= MAX_NODES:
                 raise LimitError(f"the formula has more than {MAX_NODES} different subexpressions")
-            # A product of one factor is that factor, so the arguments are kept beside it: no id is used twice.
-            made = self._made[key] = (unevaluated(kind, *args), args)
-        return made[0]
+            # It keeps its arguments alive (or is its one argument), so that no id is used twice.
+            made = self._made[key] = unevaluated(kind, *args)
+        return made
 
     def literal(self, value: int | Fraction) -> Any:
         """Return a number as an exact sympy Rational."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from types import MappingProxyType
 from typing import Any, ClassVar, Final
 
@@ -35,18 +36,44 @@ def unevaluated(kind: Any, *args: Any) -> Any:
     *args
         Its arguments, sympy objects all.
     """
-    if issubclass(kind, sympy.Add | sympy.Mul):
+    finish = _finish(kind)
+    if finish is _gather:
         made = kind._from_args(args, is_commutative=True)
     else:
         made = sympy.Basic.__new__(kind, *args)
-        if issubclass(kind, LatticeOp):
-            made._argset = frozenset(args)
-        if issubclass(kind, Application):
-            made.nargs = kind.nargs
-        elif kind is sympy.Pow:
-            made.is_commutative = True
+        if finish is not None:
+            finish(made, args)
     hash(made)  # sympy keeps it; so hashes are made from the bottom up, and none recurses later
     return made
+
+
+def _gather(made: Any, args: tuple[Any, ...]) -> None:
+    """Stand for the classes with a constructor of their own for this."""
+
+
+@cache
+def _finish(kind: Any) -> Callable[[Any, tuple[Any, ...]], None] | None:
+    """Return what sets the attributes that the objects of a class have beside their arguments."""
+    if issubclass(kind, sympy.Add | sympy.Mul):
+        return _gather
+    nargs = kind.nargs if issubclass(kind, Application) else None  # a property that makes a set each time
+
+    def power(made: Any, args: tuple[Any, ...]) -> None:
+        made.is_commutative = True
+
+    def application(made: Any, args: tuple[Any, ...]) -> None:
+        made.nargs = nargs
+
+    def lattice(made: Any, args: tuple[Any, ...]) -> None:
+        made._argset = frozenset(args)
+        if nargs is not None:
+            made.nargs = nargs
+
+    if issubclass(kind, LatticeOp):
+        return lattice
+    if issubclass(kind, sympy.Pow):
+        return power
+    return None if nargs is None else application
 
 
 # ---- what sympy lacks

@@ -233,6 +233,7 @@ class _Writer:
                     coefficient = coefficient / factor if below else coefficient * factor
                 else:
                     factors.append(self._inverse(factor) if below else factor)
+        factors = self._merged(factors)
         if coefficient == -1 and len(factors) == 1:
             if factors[0] is sympy.oo:
                 return -sympy.oo
@@ -240,8 +241,24 @@ class _Writer:
                 return self._make(sympy.Add, self._sorted([self._negated(term) for term in factors[0].args]))
         return self._scaled(coefficient, self._sorted(factors))
 
+    def _merged(self, factors: list[Any]) -> list[Any]:
+        """Write x*x**2 as x**3; never across the bar, for x/x has a hole at 0."""
+        merged: list[Any] = []
+        places: dict[tuple[int, bool], int] = {}
+        for factor in factors:
+            base, exponent = _base_and_exponent(factor)
+            place = len(merged)
+            if isinstance(exponent, sympy.Integer):
+                place = places.setdefault((id(base), bool(exponent > 0)), place)
+            if place == len(merged):
+                merged.append(factor)
+            else:
+                total = _base_and_exponent(merged[place])[1] + exponent
+                merged[place] = self._make(sympy.Pow, [base, total])
+        return merged
+
     def _inverse(self, expr: Any) -> Any:
-        base, exponent = expr.args if isinstance(expr, sympy.Pow) else (expr, sympy.S.One)
+        base, exponent = _base_and_exponent(expr)
         if not isinstance(exponent, sympy.Rational):
             base, exponent = expr, sympy.S.One
         return base if exponent == -1 else self._make(sympy.Pow, [base, -exponent])
@@ -257,3 +274,7 @@ class _Writer:
         if self.exprs[node] is not sympy.nan:
             pairs.append(self._make(ExprCondPair, [self.exprs[node], sympy.true]))
         return self._make(sympy.Piecewise, pairs)
+
+
+def _base_and_exponent(expr: Any) -> tuple[Any, Any]:
+    return expr.args if isinstance(expr, sympy.Pow) else (expr, sympy.S.One)

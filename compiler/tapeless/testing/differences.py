@@ -76,10 +76,11 @@ def difference(
     last = _LAST[dtype]
     levels = last - _FIRST + 1
     x = arrays[position].reshape(count, -1)[:, element]
-    scale = np.where(x == 0, 1.0, np.abs(x))
+    scale = np.where((x == 0) | ~np.isfinite(x), 1.0, np.abs(x))
     powers = np.ldexp(1.0, -np.arange(_FIRST, last + 1))
     h = (scale[np.newaxis] * powers[:, np.newaxis]).astype(x.dtype)
-    moved = np.stack([x + h, x - h])
+    with np.errstate(over="ignore"):
+        moved = np.stack([x + h, x - h])
     stacked = []
     for k, array in enumerate(arrays):
         many = np.broadcast_to(array, (2, levels, *array.shape)).copy()

@@ -1,0 +1,33 @@
+/* Generated from a formula; the mathematics stands in gelu.c.
+ *
+ * Every array holds n numbers of type double. Outputs must not overlap inputs or each other.
+ */
+#ifndef GELU_H
+#define GELU_H
+
+#include <stddef.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Forward. */
+void gelu_forward(ptrdiff_t n, const double *x, double *out);
+
+/* Backward: cotangents of the outputs in, cotangents of the inputs out. */
+void gelu_backward(ptrdiff_t n, const double *x, const double *out_bar, double *x_bar);
+
+/* Forward and backward in one pass. */
+void gelu_forward_backward(ptrdiff_t n, const double *x, const double *out_bar, double *out,
+                           double *x_bar);
+
+/* The same with the arrays in tables, in the order of the parameters above. */
+void gelu_forward_lanes(ptrdiff_t n, const void *const *in, void *const *out);
+void gelu_backward_lanes(ptrdiff_t n, const void *const *in, void *const *out);
+void gelu_forward_backward_lanes(ptrdiff_t n, const void *const *in, void *const *out);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

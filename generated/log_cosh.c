@@ -1,0 +1,71 @@
+/* Generated from a formula. In the comments v0, v1, ... are the inputs and r0, r1, ... the outputs of a
+ * function, in the order of its parameters.
+ */
+#include "log_cosh.h"
+
+#include <math.h>
+
+/* Forward.
+ *
+ *     r0 = log(cosh(v0))
+ */
+void log_cosh_forward(ptrdiff_t n, const double *restrict r, double *restrict out)
+{
+    for (ptrdiff_t i = 0; i < n; i++) {
+        const double v0 = r[i];
+
+        out[i] = log(cosh(v0));
+    }
+}
+
+/* Backward: cotangents of the outputs in, cotangents of the inputs out.
+ *
+ *     r0 = v1/cosh(v0)*sinh(v0)
+ */
+void log_cosh_backward(ptrdiff_t n, const double *restrict r, const double *restrict out_bar,
+                       double *restrict r_bar)
+{
+    for (ptrdiff_t i = 0; i < n; i++) {
+        const double v0 = r[i];
+        const double v1 = out_bar[i];
+
+        r_bar[i] = v1/cosh(v0)*sinh(v0);
+    }
+}
+
+/* Forward and backward in one pass.
+ *
+ *     r0 = log(cosh(v0))
+ *     r1 = v1/cosh(v0)*sinh(v0)
+ */
+void log_cosh_forward_backward(ptrdiff_t n, const double *restrict r,
+                               const double *restrict out_bar, double *restrict out,
+                               double *restrict r_bar)
+{
+    for (ptrdiff_t i = 0; i < n; i++) {
+        const double v0 = r[i];
+        const double v1 = out_bar[i];
+
+        const double t0 = cosh(v0);
+
+        out[i]   = log(t0);
+        r_bar[i] = v1/t0*sinh(v0);
+    }
+}
+
+/* The same functions for callers that hold the arrays in tables. */
+
+void log_cosh_forward_lanes(ptrdiff_t n, const void *const *in, void *const *out)
+{
+    log_cosh_forward(n, in[0], out[0]);
+}
+
+void log_cosh_backward_lanes(ptrdiff_t n, const void *const *in, void *const *out)
+{
+    log_cosh_backward(n, in[0], in[1], out[0]);
+}
+
+void log_cosh_forward_backward_lanes(ptrdiff_t n, const void *const *in, void *const *out)
+{
+    log_cosh_forward_backward(n, in[0], in[1], out[0], out[1]);
+}

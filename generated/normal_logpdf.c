@@ -1,0 +1,100 @@
+/* Generated from a formula. In the comments v0, v1, ... are the inputs and r0, r1, ... the outputs of a
+ * function, in the order of its parameters.
+ */
+#include "normal_logpdf.h"
+
+#include <math.h>
+
+/* Forward.
+ *
+ *     r0 = -(0.5*((v0 - v1)/v2)**2 + log(v2) + 0.5*log(2*pi))
+ */
+void normal_logpdf_forward(ptrdiff_t n, const double *restrict x, const double *restrict mu,
+                           const double *restrict sigma, double *restrict out)
+{
+    const double k0 = 0.9189385332046728; /* 0.5*log(2*pi) */
+
+    for (ptrdiff_t i = 0; i < n; i++) {
+        const double v0 = x[i];
+        const double v1 = mu[i];
+        const double v2 = sigma[i];
+
+        const double t0 = (v0 - v1)/v2;
+
+        out[i] = -(0.5*(t0*t0) + log(v2) + k0);
+    }
+}
+
+/* Backward: cotangents of the outputs in, cotangents of the inputs out.
+ *
+ *     r0 = -v3*((v0 - v1)/v2)/v2
+ *     r1 = v3*((v0 - v1)/v2)/v2
+ *     r2 = v3*((v0 - v1)/v2)/v2*((v0 - v1)/v2) - v3/v2
+ */
+void normal_logpdf_backward(ptrdiff_t n, const double *restrict x, const double *restrict mu,
+                            const double *restrict sigma, const double *restrict out_bar,
+                            double *restrict x_bar, double *restrict mu_bar,
+                            double *restrict sigma_bar)
+{
+    for (ptrdiff_t i = 0; i < n; i++) {
+        const double v0 = x[i];
+        const double v1 = mu[i];
+        const double v2 = sigma[i];
+        const double v3 = out_bar[i];
+
+        const double t0 = (v0 - v1)/v2;
+        const double t1 = v3*t0/v2;
+
+        x_bar[i]     = -t1;
+        mu_bar[i]    = t1;
+        sigma_bar[i] = t1*t0 - v3/v2;
+    }
+}
+
+/* Forward and backward in one pass.
+ *
+ *     r0 = -(0.5*((v0 - v1)/v2)**2 + log(v2) + 0.5*log(2*pi))
+ *     r1 = -v3*((v0 - v1)/v2)/v2
+ *     r2 = v3*((v0 - v1)/v2)/v2
+ *     r3 = v3*((v0 - v1)/v2)/v2*((v0 - v1)/v2) - v3/v2
+ */
+void normal_logpdf_forward_backward(ptrdiff_t n, const double *restrict x,
+                                    const double *restrict mu, const double *restrict sigma,
+                                    const double *restrict out_bar, double *restrict out,
+                                    double *restrict x_bar, double *restrict mu_bar,
+                                    double *restrict sigma_bar)
+{
+    const double k0 = 0.9189385332046728; /* 0.5*log(2*pi) */
+
+    for (ptrdiff_t i = 0; i < n; i++) {
+        const double v0 = x[i];
+        const double v1 = mu[i];
+        const double v2 = sigma[i];
+        const double v3 = out_bar[i];
+
+        const double t0 = (v0 - v1)/v2;
+        const double t1 = v3*t0/v2;
+
+        out[i]       = -(0.5*(t0*t0) + log(v2) + k0);
+        x_bar[i]     = -t1;
+        mu_bar[i]    = t1;
+        sigma_bar[i] = t1*t0 - v3/v2;
+    }
+}
+
+/* The same functions for callers that hold the arrays in tables. */
+
+void normal_logpdf_forward_lanes(ptrdiff_t n, const void *const *in, void *const *out)
+{
+    normal_logpdf_forward(n, in[0], in[1], in[2], out[0]);
+}
+
+void normal_logpdf_backward_lanes(ptrdiff_t n, const void *const *in, void *const *out)
+{
+    normal_logpdf_backward(n, in[0], in[1], in[2], in[3], out[0], out[1], out[2]);
+}
+
+void normal_logpdf_forward_backward_lanes(ptrdiff_t n, const void *const *in, void *const *out)
+{
+    normal_logpdf_forward_backward(n, in[0], in[1], in[2], in[3], out[0], out[1], out[2], out[3]);
+}

@@ -1,0 +1,77 @@
+/* Generated from a formula. In the comments v0, v1, ... are the inputs and r0, r1, ... the outputs of a
+ * function, in the order of its parameters.
+ */
+#include "silu.h"
+
+#include <math.h>
+
+/* Forward.
+ *
+ *     r0 = v0/(1 + exp(-v0))
+ */
+void silu_forward(ptrdiff_t n, const double *restrict x, double *restrict out)
+{
+    for (ptrdiff_t i = 0; i < n; i++) {
+        const double v0 = x[i];
+
+        out[i] = v0/(1.0 + exp(-v0));
+    }
+}
+
+/* Backward: cotangents of the outputs in, cotangents of the inputs out.
+ *
+ *     r0 = v1/(1 + exp(-v0)) + v1/(1 + exp(-v0))*(v0/(1 + exp(-v0)))*exp(-v0)
+ */
+void silu_backward(ptrdiff_t n, const double *restrict x, const double *restrict out_bar,
+                   double *restrict x_bar)
+{
+    for (ptrdiff_t i = 0; i < n; i++) {
+        const double v0 = x[i];
+        const double v1 = out_bar[i];
+
+        const double t0 = exp(-v0);
+        const double t1 = 1.0 + t0;
+        const double t2 = v1/t1;
+
+        x_bar[i] = t2 + t2*(v0/t1)*t0;
+    }
+}
+
+/* Forward and backward in one pass.
+ *
+ *     r0 = v0/(1 + exp(-v0))
+ *     r1 = v1/(1 + exp(-v0)) + v1/(1 + exp(-v0))*(v0/(1 + exp(-v0)))*exp(-v0)
+ */
+void silu_forward_backward(ptrdiff_t n, const double *restrict x, const double *restrict out_bar,
+                           double *restrict out, double *restrict x_bar)
+{
+    for (ptrdiff_t i = 0; i < n; i++) {
+        const double v0 = x[i];
+        const double v1 = out_bar[i];
+
+        const double t0 = exp(-v0);
+        const double t1 = 1.0 + t0;
+        const double t2 = v0/t1;
+        const double t3 = v1/t1;
+
+        out[i]   = t2;
+        x_bar[i] = t3 + t3*t2*t0;
+    }
+}
+
+/* The same functions for callers that hold the arrays in tables. */
+
+void silu_forward_lanes(ptrdiff_t n, const void *const *in, void *const *out)
+{
+    silu_forward(n, in[0], out[0]);
+}
+
+void silu_backward_lanes(ptrdiff_t n, const void *const *in, void *const *out)
+{
+    silu_backward(n, in[0], in[1], out[0]);
+}
+
+void silu_forward_backward_lanes(ptrdiff_t n, const void *const *in, void *const *out)
+{
+    silu_forward_backward(n, in[0], in[1], out[0], out[1]);
+}
