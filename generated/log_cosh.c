@@ -7,20 +7,22 @@
 
 /* Forward.
  *
- *     r0 = log(cosh(v0))
+ *     r0 = log1p(2*sinh(0.5*v0)**2)
  */
 void log_cosh_forward(ptrdiff_t n, const double *restrict r, double *restrict out)
 {
     for (ptrdiff_t i = 0; i < n; i++) {
         const double v0 = r[i];
 
-        out[i] = log(cosh(v0));
+        const double t0 = sinh(0.5*v0);
+
+        out[i] = log1p(2.0*(t0*t0));
     }
 }
 
 /* Backward: cotangents of the outputs in, cotangents of the inputs out.
  *
- *     r0 = v1/cosh(v0)*sinh(v0)
+ *     r0 = 2*(v1/(1 + 2*sinh(0.5*v0)**2)*sinh(0.5*v0)*cosh(0.5*v0))
  */
 void log_cosh_backward(ptrdiff_t n, const double *restrict r, const double *restrict out_bar,
                        double *restrict r_bar)
@@ -29,14 +31,18 @@ void log_cosh_backward(ptrdiff_t n, const double *restrict r, const double *rest
         const double v0 = r[i];
         const double v1 = out_bar[i];
 
-        r_bar[i] = v1/cosh(v0)*sinh(v0);
+        const double t0 = 0.5*v0;
+        const double t1 = sinh(t0);
+        const double t2 = 2.0*(v1/(1.0 + 2.0*(t1*t1))*t1*cosh(t0));
+
+        r_bar[i] = t2;
     }
 }
 
 /* Forward and backward in one pass.
  *
- *     r0 = log(cosh(v0))
- *     r1 = v1/cosh(v0)*sinh(v0)
+ *     r0 = log1p(2*sinh(0.5*v0)**2)
+ *     r1 = 2*(v1/(1 + 2*sinh(0.5*v0)**2)*sinh(0.5*v0)*cosh(0.5*v0))
  */
 void log_cosh_forward_backward(ptrdiff_t n, const double *restrict r,
                                const double *restrict out_bar, double *restrict out,
@@ -46,10 +52,12 @@ void log_cosh_forward_backward(ptrdiff_t n, const double *restrict r,
         const double v0 = r[i];
         const double v1 = out_bar[i];
 
-        const double t0 = cosh(v0);
+        const double t0 = 0.5*v0;
+        const double t1 = sinh(t0);
+        const double t2 = 2.0*(t1*t1);
 
-        out[i]   = log(t0);
-        r_bar[i] = v1/t0*sinh(v0);
+        out[i]   = log1p(t2);
+        r_bar[i] = 2.0*(v1/(1.0 + t2)*t1*cosh(t0));
     }
 }
 

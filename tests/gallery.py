@@ -105,9 +105,9 @@ GALLERY: tuple[Entry, ...] = (
     ),
     Entry(
         name="log_cosh",
-        text="log_cosh(r) = log(cosh(r))",
+        text="log_cosh(r) = log1p(2*sinh(r/2)**2)",
         ranges={"r": (-5, 5)},
-        source="a smooth stand-in for abs(r)",
+        source="log(cosh(r)), a smooth stand-in for abs(r), without the cancellation at small r",
         area="losses",
     ),
     Entry(
@@ -172,12 +172,12 @@ GALLERY: tuple[Entry, ...] = (
         name="planck",
         text="""
             planck(wavelength, T):
-                c1 = 1.191042972e-16
-                c2 = 1.438776877e-2
+                c1 = 1.191042972e8
+                c2 = 1.438776877e4
                 return c1/(wavelength**5*expm1(c2/(wavelength*T)))
         """,
-        ranges={"wavelength": (3e-7, 3e-6), "T": (1000, 7000)},
-        source="Planck's law: spectral radiance in W sr**-1 m**-3; radiation constants of CODATA 2018",
+        ranges={"wavelength": (0.3, 3), "T": (1000, 7000)},
+        source="Planck's law: spectral radiance in W/(sr m^2 um), wavelength in um; constants of CODATA 2018",
         area="physics",
     ),
     Entry(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import inspect
 import shutil
 import subprocess
 from pathlib import Path
@@ -12,18 +13,26 @@ import pytest
 
 import tapeless as tl
 from gallery import GALLERY
+from tapeless.ir.notation import listing
+from tapeless.kinds import derive
 
 GENERATED = Path(__file__).resolve().parent.parent / "generated"
 COMPILERS = [name for name in ("gcc", "clang") if shutil.which(name)]
 entries = pytest.mark.parametrize("entry", GALLERY, ids=lambda entry: entry.name)
 
 
-def backward_text(function, entry):
-    """The formulas as a page: forward, then backward."""
-    lines = [f"{entry.name}: {entry.source}", "", *entry.text.splitlines(), "", "forward"]
-    lines += [f"    {name} = {formula}" for name, formula in function.formulas.items()]
-    lines += ["", "backward"]
-    lines += [f"    {name}_bar = {formula}" for name, formula in function.backward_formulas.items()]
+def written(program):
+    """The formulas of a program, one line each, what they share named first."""
+    names = dict(enumerate(item.name for item in program.inputs))
+    roots = {output.name: output.nodes[0] for output in program.outputs}
+    return ["    " + line for line in listing(program.graph, roots, names)]
+
+
+def page(function, entry):
+    """The formulas as a page: as written, forward, backward."""
+    lines = [f"{entry.name}: {entry.source}", "", *inspect.cleandoc(entry.text).splitlines()]
+    lines += ["", "forward", *written(function.program)]
+    lines += ["", "backward", *written(derive(function.program, "backward", None))]
     lines += ["", "operations per point"]
     for kind in ("forward", "backward", "forward_backward"):
         lines.append(f"    {kind}: {function.op_counts(kind)['total']}")
@@ -35,7 +44,7 @@ def golden_files(entry):
     return {
         f"{entry.name}.c": function.source,
         f"{entry.name}.h": function.header,
-        f"{entry.name}.txt": backward_text(function, entry),
+        f"{entry.name}.txt": page(function, entry),
     }
 
 
@@ -46,7 +55,9 @@ def test_generated_files_are_those_of_this_code(entry, update_golden):
         if update_golden:
             path.write_text(text, encoding="utf-8")
         kept = path.read_text(encoding="utf-8") if path.exists() else ""
-        difference = "\n".join(difflib.unified_diff(kept.splitlines(), text.splitlines(), "kept", "made", lineterm=""))
+        difference = "\n".join(
+            difflib.unified_diff(kept.splitlines(), text.splitlines(), "kept", "made", lineterm="")
+        )
         assert kept == text, f"{name} differs; see `pytest --update-golden`\n{difference}"
 
 
@@ -65,7 +76,9 @@ def test_nothing_stale_lies_in_generated(update_golden):
 def test_generated_c_has_no_warnings(entry, compiler, tmp_path):
     command = [compiler, "-std=c11", "-Wall", "-Wextra", "-Wpedantic", "-Werror", "-O1", "-c"]
     source = str(GENERATED / f"{entry.name}.c")
-    done = subprocess.run([*command, source, "-o", str(tmp_path / "x.o")], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [*command, source, "-o", str(tmp_path / "x.o")], capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stderr
 
 

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
 
-from tapeless.errors import ArgumentError, TapelessError
+from tapeless.errors import ArgumentError, DerivativeError, TapelessError
+from tapeless.kinds import TOGETHER
 
 if TYPE_CHECKING:
     from tapeless.function import Function
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
 _BAD_INPUT: Final = 2
 _INTERRUPTED: Final = 130
-_T = TypeVar("_T")
+_F = TypeVar("_F", bound=Callable[..., Any])
 
 
 class _Failure(click.ClickException):
@@ -39,10 +40,10 @@ class _Command(click.Command):
         try:
             return super().parse_args(ctx, args)
         except click.NoSuchOption as error:
-            error.message += (
-                f"\nA formula that begins with a minus sign goes behind --, as in: {ctx.command_path} -- '-x'"
+            hint = (
+                f"A formula that begins with a minus sign goes behind --, as in: {ctx.command_path} -- '-x'"
             )
-            raise
+            raise click.UsageError(f"{error.format_message()}\n{hint}", ctx) from None
 
 
 class _Group(click.Group):
@@ -88,7 +89,12 @@ def _show_version(ctx: click.Context, _param: click.Parameter, wanted: bool) -> 
 
 @click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.option(
-    "--version", is_flag=True, is_eager=True, expose_value=False, callback=_show_version, help="Print the version."
+    "--version",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_show_version,
+    help="Print the version.",
 )
 @click.option("--traceback", is_flag=True, help="Show the Python traceback of an error.")
 def command(traceback: bool) -> None:
@@ -122,7 +128,7 @@ def _names(_ctx: click.Context, _param: click.Parameter, value: str | None) -> t
 def _formula(_ctx: click.Context, _param: click.Parameter, value: str | None) -> str | None:
     """Fetch a formula from a file or from standard input."""
     if value == "-":
-        return _decoded(click.get_binary_stream("stdin").read(), "standard input")
+        return _decoded(sys.stdin.buffer.read(), "standard input")
     if value is not None and value.startswith("@"):
         return _read(value[1:])
     return value
@@ -160,12 +166,14 @@ _BUILDING: Final[Sequence[Callable[[Any], Any]]] = (
         show_default=True,
         help="Compute in this type.",
     ),
-    click.option("--cc", metavar="COMPILER", help="The C compiler; default TAPELESS_CC, then cc, gcc, clang."),
+    click.option(
+        "--cc", metavar="COMPILER", help="The C compiler; default TAPELESS_CC, then cc, gcc, clang."
+    ),
 )
 
 
-def _with(options: Sequence[Callable[[Any], Any]]) -> Callable[[_T], _T]:
-    def decorate(function: _T) -> _T:
+def _with(options: Sequence[Callable[[Any], Any]]) -> Callable[[_F], _F]:
+    def decorate(function: _F) -> _F:
         for option in reversed(options):
             function = option(function)
         return function
@@ -186,8 +194,11 @@ def _one(formula: str | None, from_file: str | None) -> str:
 @command.command("compile")
 @_with(_SHARED)
 @_with(_BUILDING)
-@click.option("-o", "--output", metavar="DIR", help="Write C source, header, library and Python module there.")
+@click.option(
+    "-o", "--output", metavar="DIR", help="Write C source, header, library and Python module there."
+)
 def compile_command(
+    *,
     formula: str | None,
     from_file: str | None,
     name: str | None,
@@ -210,20 +221,18 @@ def compile_command(
 
 
 def _show_compiled(function: Function) -> None:
-    from tapeless.errors import DerivativeError
-
     click.echo(f"{_head(function.program)}, {function.dtype}, {function.signature}\n")
+    _show_formulas(function.program, function.wrt)
+    click.echo("\noperations per point")
+    _show_table([(f"  {kind}", *_operations(function, kind)) for kind in TOGETHER])
+
+
+def _operations(function: Function, kind: str) -> tuple[str, str]:
+    """Return their number and what they are; where C lacks a function, what it is."""
     try:
-        _show_formulas(function.program, function.wrt)
-        kinds: tuple[str, ...] = ("forward", "backward", "forward_backward")
+        counts = function.op_counts(kind)
     except DerivativeError as error:
-        click.echo(f"backward is not available: {error}\n")
-        kinds = ("forward",)
-    click.echo("operations per point")
-    _show_table([(f"  {kind}", *_operations(function.op_counts(kind))) for kind in kinds])
-
-
-def _operations(counts: Mapping[str, int]) -> tuple[str, str]:
+        return "none", str(error).partition(". ")[0]
     detail = ", ".join(f"{count} {name}" for name, count in counts.items() if name != "total" and count)
     return f"{counts['total']:>4}", f"({detail})" if detail else ""
 
@@ -247,6 +256,7 @@ def _show_exported(function: Function, folder: Path) -> None:
 @_with(_SHARED)
 @click.option("--latex", is_flag=True, help="Print LaTeX.")
 def derive(
+    *,
     formula: str | None,
     from_file: str | None,
     name: str | None,
@@ -299,7 +309,7 @@ def _show_formulas(program: Program, wrt: Sequence[str]) -> None:
     _show_equations(formulas(program))
     derived = _backward(program, wrt)
     cotangents = ", ".join(item.name for item in derived.inputs if item.role == "cotangent")
-    click.echo(f"backward, from {cotangents}")
+    click.echo(f"\nbackward, from {cotangents}")
     _show_equations(formulas(derived))
 
 
@@ -307,7 +317,6 @@ def _show_equations(equations: Mapping[str, Any]) -> None:
     width = max(map(len, equations))
     for name, expression in equations.items():
         click.echo(f"  {name.ljust(width)} = {expression}")
-    click.echo()
 
 
 def _latex(program: Program, wrt: Sequence[str]) -> str:
@@ -370,6 +379,7 @@ def _ranges(
 @click.pass_context
 def check(
     ctx: click.Context,
+    *,
     formula: str | None,
     from_file: str | None,
     name: str | None,
@@ -393,7 +403,13 @@ def check(
     for unknown in ranges.keys() - set(function.input_names):
         known = ", ".join(function.input_names)
         raise ArgumentError(f"--range names {unknown!r}; the inputs of {function.name} are {known}")
-    report = function.check(points=points, ranges=ranges, seed=seed)
+    try:
+        report = function.check(points=points, ranges=ranges, seed=seed)
+    except ArgumentError as error:  # no point of the domain was found; here the remedy is an option
+        what = str(error).partition(";")[0]
+        raise ArgumentError(
+            f"{what}; say where to look with --range {function.input_names[0]}=LOW:HIGH"
+        ) from None
     click.echo(str(report))
     if not report.ok:
         ctx.exit(1)
@@ -454,7 +470,9 @@ def clear(yes: bool) -> None:
     state = found.info()
     if not state.bytes:
         click.echo(f"{state.path} is empty")
-    elif yes or _agreed(f"Remove {state.entries} libraries, {_size(state.bytes).strip()}, from {state.path}?"):
+    elif yes or _agreed(
+        f"Remove {state.entries} libraries, {_size(state.bytes).strip()}, from {state.path}?"
+    ):
         click.echo(f"removed {_size(found.clear()).strip()} from {state.path}")
     else:
         click.echo("nothing was removed")

@@ -6,7 +6,7 @@ import math
 import os
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
 from typing import TYPE_CHECKING, Any, Final
@@ -52,6 +52,7 @@ MISRA1A_CERTIFIED: Final = (
     ("residual sum of squares", "1.2455138894E-01"),
 )
 _CERTIFIED_DIGITS: Final = 11
+_MAX_STEPS: Final = 200
 
 
 def run() -> None:
@@ -76,19 +77,23 @@ def _show_line(page: Page) -> None:
     page.code(f'line = tapeless.compile("{LINE}")', "python")
     page.text("Its backward, derived from the formula (out_bar is the cotangent of the output):")
     page.text("")
-    page.table([(f"{name}_bar", f"= {formula}") for name, formula in line.backward_formulas.items()])
+    for name, formula in line.backward_formulas.items():
+        page.text(f"  {name}_bar = {formula}")
     page.text("")
-    page.text("The C function that was compiled for it, without the table of arguments around it:")
+    page.text("The C function that runs it:")
+    page.text("")
     page.code(c_function(line.source, "line_backward"), "c")
     w, x, b, g = _two_by_two()
     out = line.forward(w, x, b)
     w_bar, x_bar, b_bar = line.backward(g, w, x, b)
     page.text("On 2x2 arrays, with a cotangent g:")
     page.text("")
-    names = ("w", "x", "b", "g", "out", "w_bar", "x_bar", "b_bar")
-    for shown in _side_by_side(names, (w, x, b, g, out, w_bar, x_bar, b_bar)):
-        page.text(f"  {shown}")
-    page.text("")
+    for named in (
+        {"w": w, "x": x, "b": b, "g": g},
+        {"out": out, "w_bar": w_bar, "x_bar": x_bar, "b_bar": b_bar},
+    ):
+        page.indented("\n".join(_side_by_side(named)))
+        page.text("")
     page.verdict("w_bar equals x*g, exactly", np.array_equal(w_bar, x * g))
     page.verdict("x_bar equals w*g, exactly", np.array_equal(x_bar, w * g))
     page.verdict("b_bar equals g, exactly", np.array_equal(b_bar, g))
@@ -114,12 +119,16 @@ def c_function(source: str, name: str) -> str:
     return source[source.rindex("/*", 0, start) : source.index("\n}\n", start) + 2]
 
 
-def _side_by_side(names: Sequence[str], arrays: Sequence[Array]) -> list[str]:
-    columns = []
-    for name, array in zip(names, arrays, strict=True):
-        cells = [name, *("  ".join(f"{value:6.3g}" for value in row) for row in array)]
-        columns.append([cell.rjust(max(map(len, cells))) for cell in cells])
-    return ["   ".join(row).rstrip() for row in zip(*columns, strict=True)]
+def _side_by_side(arrays: Mapping[str, Array]) -> list[str]:
+    """Return 2x2 arrays beside each other, the name before the first row."""
+    heads = {name: (f"{name} =", " " * len(f"{name} =")) for name in arrays}
+    return [
+        "   ".join(
+            f"{heads[name][row]} [{array[row, 0]:5.3g} {array[row, 1]:5.3g} ]"
+            for name, array in arrays.items()
+        )
+        for row in range(2)
+    ]
 
 
 # ---------------------------------------------------------------- gelu
@@ -153,7 +162,9 @@ def _show_gelu(page: Page) -> None:
     page.text("")
     page.text(f"Medians of {_RUNS} runs, taken in turns, float64, arrays to write into given (out=).")
     page.text("NumPy has no erf, so it runs the approximation by tanh.")
-    page.verdict("gelu_tanh and its derivative agree with NumPy", worst < 1e-13, f"largest difference {worst:.1e}")
+    page.verdict(
+        "gelu_tanh and its derivative agree with NumPy", worst < 1e-13, f"largest difference {worst:.1e}"
+    )
 
 
 def gelu_tanh_by_hand(x: Array) -> tuple[Array, Array]:
@@ -219,7 +230,9 @@ def _show_one_option(page: Page, call: Function) -> None:
     price, (delta, by_strike, rho, vega, by_time) = call.value_and_grad(S, K, r, sigma, T)
     exact = closed_form(S, K, r, sigma, T)
     computed = (price, delta, by_strike, rho, vega, -by_time)
-    page.text(f"At S={S:g}, K={K:g}, r={r:g}, sigma={sigma:g}, T={T:g}, beside the closed forms from the textbook:")
+    page.text(
+        f"At S={S:g}, K={K:g}, r={r:g}, sigma={sigma:g}, T={T:g}, beside the closed forms from the textbook:"
+    )
     page.text("")
     page.table(
         [
@@ -310,24 +323,26 @@ def fit(model: Function, x: Array, y: Array, start: Sequence[float]) -> Fit:
     -------
     Fit
     """
-    parameters, damping = np.array(start), 1e-3
+    parameters, damping, steps = np.array(start), 1e-3, 0
 
     def residuals(p: Array) -> tuple[Array, Array]:
         value, gradient = model.value_and_grad(*p, x)
         return y - value, np.stack(gradient, axis=1)
 
     r, J = residuals(parameters)
-    for steps in range(1, 201):
+    while steps < _MAX_STEPS:
+        steps += 1
         scale = np.linalg.norm(J, axis=0)
         # Solve (J'J + damping*D^2) step = J'r by least squares: J'J itself would square the condition number.
         padded = np.vstack([J, np.diag(math.sqrt(damping) * scale)])
         step = np.linalg.lstsq(padded, np.concatenate([r, np.zeros(len(start))]), rcond=None)[0]
         r_next, J_next = residuals(parameters + step)
-        small = bool(np.all(np.abs(step) <= 1e-14 * np.abs(parameters)))
-        if r_next @ r_next <= r @ r:
-            parameters, r, J, damping = parameters + step, r_next, J_next, damping / 10
+        small = bool(np.all(np.abs(step) <= 1e-12 * np.abs(parameters)))
+        # Near the minimum the sum of squares changes by less than its own rounding, the step is still good.
+        if r_next @ r_next <= (1 + 1e-13) * (r @ r):
+            parameters, r, J, damping = parameters + step, r_next, J_next, damping / 3
         else:
-            damping *= 10
+            damping *= 2
         if small:
             break
     squares = float(r @ r)
@@ -338,8 +353,8 @@ def fit(model: Function, x: Array, y: Array, start: Sequence[float]) -> Fit:
 
 
 def agreement(value: float, certified: str) -> float:
-    """Return the number of digits that agree: -log10 of the relative error, at most the digits certified."""
-    error = abs(value / float(certified) - 1)
+    """Return how many digits agree: -log10 of the relative error, at most the 11 certified."""
+    error = abs(float(f"{value:.{_CERTIFIED_DIGITS - 1}E}") / float(certified) - 1)  # as many digits of ours
     return float(_CERTIFIED_DIGITS) if error == 0 else min(-math.log10(error), float(_CERTIFIED_DIGITS))
 
 

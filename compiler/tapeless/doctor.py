@@ -13,6 +13,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from importlib import import_module
 from typing import TYPE_CHECKING, Final
 
 from tapeless.errors import TapelessError
@@ -60,15 +61,15 @@ class Finding:
 
 def examine() -> list[Finding]:
     """Look at everything that compiling a formula depends on."""
-    compiler = _guarded("compiler", _find_compiler)
-    return [
-        *_versions(),
-        *(_compiler_findings(compiler) if not isinstance(compiler, Finding) else [compiler]),
-        _finding("test compile", lambda: _test_compile(cached=False)),
-        *_cache(),
-        _vector_math(),
-        *(_host(name, purpose) for name, purpose in _HOSTS),
-    ]
+    findings = [*_versions(), *_compiler()]
+    # Without a compiler a test would only say the same again.
+    able = not any(finding.fatal for finding in findings)
+    if able:
+        findings.append(_finding("test compile", lambda: _test_compile(cached=False)))
+    findings.append(_finding("cache", _cache_state))
+    if able and not findings[-1].fatal:
+        findings.append(_finding("cached compile", lambda: _test_compile(cached=True)))
+    return [*findings, _vector_math(), *(_host(name, purpose) for name, purpose in _HOSTS)]
 
 
 def render(findings: Sequence[Finding]) -> str:
@@ -76,7 +77,9 @@ def render(findings: Sequence[Finding]) -> str:
     width = max(len(finding.subject) for finding in findings)
     rows = [line for finding in findings for line in _lines(finding, width)]
     bad = sum(finding.fatal for finding in findings)
-    verdict = "ready to compile" if not bad else f"{bad} of {len(findings)} FAILED: formulas cannot be compiled"
+    verdict = (
+        "ready to compile" if not bad else f"{bad} of {len(findings)} FAILED: formulas cannot be compiled"
+    )
     return "\n".join([*rows, "", verdict])
 
 
@@ -90,13 +93,6 @@ def _lines(finding: Finding, width: int) -> Iterator[str]:
 
 
 # ---------------------------------------------------------------- not to raise
-
-
-def _guarded(subject: str, look: Callable[[], Compiler]) -> Compiler | Finding:
-    try:
-        return look()
-    except Exception as error:
-        return _failed(subject, error)
 
 
 def _finding(subject: str, look: Callable[[], Finding]) -> Finding:
@@ -150,13 +146,13 @@ def _version(name: str) -> str | None:
         return None
 
 
-def _find_compiler() -> Compiler:
+def _compiler() -> list[Finding]:
     from tapeless.runtime.compiler import find_compiler
 
-    return find_compiler()
-
-
-def _compiler_findings(compiler: Compiler) -> list[Finding]:
+    try:
+        compiler = find_compiler()
+    except Exception as error:
+        return [_failed("compiler", error)]
     return [
         _finding("compiler", lambda: _compiler_version(compiler)),
         _finding("processor", _processor),
@@ -193,7 +189,8 @@ def _processor() -> Finding:
 
 
 def _flags(compiler: Compiler) -> Finding:
-    words = compiler.command("X.c", "X.so")[len(compiler.argv) :]
+    files = ("-o", "x.so", "x.c")
+    words = [word for word in compiler.command("x.c", "x.so")[len(compiler.argv) :] if word not in files]
     return Finding("flags", "ok", "\n".join(_wrapped(words)))
 
 
@@ -211,21 +208,18 @@ def _test_compile(*, cached: bool) -> Finding:
     import tapeless
 
     subject = "cached compile" if cached else "test compile"
+    import_module("tapeless.targets.formulas")  # sympy takes longer than all the rest, and is paid once
     start = time.perf_counter()
     line = tapeless.compile(_PROBE, cache=cached)
     value, gradient = line.value_and_grad(2.0, 5.0, 1.0)
     spent = (time.perf_counter() - start) * 1e3
     found = (value, *gradient)
     if found != (11.0, 5.0, 2.0, 1.0):
-        return Finding(subject, "FAILED", f"w*x + b at 2, 5, 1 gave {found}", "try another C compiler, TAPELESS_CC")
-    return Finding(subject, "ok", f"w*x + b and its gradient: built, loaded, called in {spent:.0f} ms")
-
-
-def _cache() -> list[Finding]:
-    state = _finding("cache", _cache_state)
-    if state.fatal:
-        return [state]
-    return [state, _finding("cached compile", lambda: _test_compile(cached=True))]
+        return Finding(
+            subject, "FAILED", f"w*x + b at 2, 5, 1 gave {found}", "try another C compiler, TAPELESS_CC"
+        )
+    how = "built or found" if cached else "built"
+    return Finding(subject, "ok", f"w*x + b and its gradient: {how}, loaded and called in {spent:.0f} ms")
 
 
 def _cache_state() -> Finding:
@@ -244,15 +238,16 @@ def _cache_text(info: CacheInfo) -> str:
 
 
 def _vector_math() -> Finding:
-    """Look for glibc's vector math, without which every call of sin or exp is scalar."""
+    """Look for glibc's vector math, which computes several values of exp or sin at once."""
     import ctypes
 
     libc = _libc()
     try:
         ctypes.CDLL("libmvec.so.1")
     except OSError:
-        remedy = "nothing to do: calls of exp, sin and the like go one at a time"
-        return Finding("vector math", "missing", f"{libc} without libmvec", remedy)
+        return Finding(
+            "vector math", "missing", f"{libc} without libmvec", "nothing to do: results are the same"
+        )
     return Finding("vector math", "ok", f"libmvec of {libc}")
 
 
@@ -264,7 +259,15 @@ def _libc() -> str:
 
 
 def _host(name: str, purpose: str) -> Finding:
+    """Look for a host and for the bridge to it."""
+    from importlib.util import find_spec
+
     version = _version(name)
+    if find_spec(f"tapeless.bridges.{name}") is None:
+        found = version or "not installed"
+        return Finding(
+            name, "ok" if version else "missing", f"{found}; no bridge to it here: pass NumPy arrays"
+        )
     if version is None:
         return Finding(name, "missing", "not installed", f"only for {purpose}: pip install {name}")
     return Finding(name, "ok", version)

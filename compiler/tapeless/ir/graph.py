@@ -103,7 +103,7 @@ class Builder:
         self.ops.append(op)
         self.args.append(args)
         self.payloads.append(payload)
-        self._total.append(self._is_total(op, args))
+        self._total.append(self._is_total(op, args, payload))
         self._index[key] = node
         return node
 
@@ -116,20 +116,25 @@ class Builder:
         found = self._index.get(key)
         return self._append(key, args) if found is None else found
 
-    def _is_total(self, op: str, args: tuple[int, ...]) -> bool:
+    def _is_total(self, op: str, args: tuple[int, ...], payload: Payload) -> bool:
         if op == "div":
             divisor = self.payloads[args[1]]
-            return self._total[args[0]] and isinstance(divisor, Fraction) and divisor != 0
+            return self._total[args[0]] and type(divisor) is Fraction and divisor != 0
         if op == "pow":
             power = self.payloads[args[1]]
             return (
                 self._total[args[0]]
-                and isinstance(power, Fraction)
+                and type(power) is Fraction
                 and power.denominator == 1
                 and power.numerator >= 0
             )
+        if op not in _TOTAL or (op == "named" and payload in ("inf", "nan")):
+            return False
         total = self._total
-        return op in _TOTAL and all(total[arg] for arg in args)
+        for arg in args:
+            if not total[arg]:
+                return False
+        return True
 
     def is_total(self, node: int) -> bool:
         """Whether the value of `node` exists for all real inputs, as far as its operations tell."""
@@ -138,7 +143,7 @@ class Builder:
     def rational_value(self, node: int) -> Fraction | None:
         """Return the exact value of a `rational` node, None for any other."""
         payload = self.payloads[node]
-        return payload if isinstance(payload, Fraction) else None
+        return payload if type(payload) is Fraction else None
 
     def is_constant(self, node: int) -> bool:
         """Whether `node` is a number by itself."""
@@ -174,12 +179,12 @@ class Builder:
     def add(self, a: int, b: int) -> int:
         """Return a + b."""
         p, q = self.payloads[a], self.payloads[b]
-        if isinstance(p, Fraction):
-            if isinstance(q, Fraction) and (folded := self._fold(p + q)) is not None:
+        if type(p) is Fraction:
+            if type(q) is Fraction and (folded := self._fold(p + q)) is not None:
                 return folded
             if not p:
                 return b
-        elif isinstance(q, Fraction) and not q:
+        elif type(q) is Fraction and not q:
             return a
         ops = self.ops
         if ops[b] == "neg":
@@ -188,23 +193,27 @@ class Builder:
             return self.sub(b, self.args[a][0])
         if a == b:
             return self.mul(self.rational(2), a)
-        if isinstance(p, Fraction) and p < 0:
+        if (positive := self._negated_scale(b)) is not None:
+            return self.sub(a, positive)
+        if (positive := self._negated_scale(a)) is not None:
+            return self.sub(b, positive)
+        if type(p) is Fraction and p < 0:
             return self.sub(b, self.rational(-p))
-        if isinstance(q, Fraction) and q < 0:
+        if type(q) is Fraction and q < 0:
             return self.sub(a, self.rational(-q))
         return self.node("add", (a, b))
 
     def sub(self, a: int, b: int) -> int:
         """Return a - b."""
         p, q = self.payloads[a], self.payloads[b]
-        if isinstance(q, Fraction):
-            if isinstance(p, Fraction) and (folded := self._fold(p - q)) is not None:
+        if type(q) is Fraction:
+            if type(p) is Fraction and (folded := self._fold(p - q)) is not None:
                 return folded
             if not q:
                 return a
             if q < 0:
                 return self.add(a, self.rational(-q))
-        elif isinstance(p, Fraction) and not p:
+        elif type(p) is Fraction and not p:
             return self.neg(b)
         ops = self.ops
         if ops[b] == "neg":
@@ -213,12 +222,23 @@ class Builder:
             return self.neg(self.add(self.args[a][0], b))
         if a == b and self._total[a]:
             return self.rational(0)
+        if (positive := self._negated_scale(b)) is not None:
+            return self.add(a, positive)
         return self.node("sub", (a, b))
+
+    def _negated_scale(self, node: int) -> int | None:
+        """Return c*x (or c/x) for a node -c*x with a negative rational factor, None for any other."""
+        op = self.ops[node]
+        if op in ("mul", "div"):
+            first = self.payloads[self.args[node][0]]
+            if type(first) is Fraction and first < 0:
+                return self.neg(node)
+        return None
 
     def neg(self, a: int) -> int:
         """Return -a."""
         value = self.payloads[a]
-        if isinstance(value, Fraction):
+        if type(value) is Fraction:
             return self.rational(-value)
         op, args = self.ops[a], self.args[a]
         if op == "neg":
@@ -227,26 +247,26 @@ class Builder:
             return self.sub(args[1], args[0])
         if op in ("mul", "div"):
             first = self.payloads[args[0]]
-            if isinstance(first, Fraction):
+            if type(first) is Fraction:
                 build = self.mul if op == "mul" else self.div
                 return build(self.rational(-first), args[1])
         return self.node("neg", (a,))
 
     def mul(self, a: int, b: int) -> int:
         """Return a*b; a rational factor stands first."""
-        if isinstance(self.payloads[b], Fraction):
+        if type(self.payloads[b]) is Fraction:
             a, b = b, a
         p = self.payloads[a]
-        if isinstance(p, Fraction):
+        if type(p) is Fraction:
             return self._scale(p, b)
         ops, args = self.ops, self.args
         if ops[a] == "neg":
             return self.neg(self.mul(args[a][0], b))
         if ops[b] == "neg":
             return self.neg(self.mul(a, args[b][0]))
-        if ops[a] == "mul" and isinstance(self.payloads[args[a][0]], Fraction):
+        if ops[a] == "mul" and type(self.payloads[args[a][0]]) is Fraction:
             return self.mul(args[a][0], self.mul(args[a][1], b))
-        if ops[b] == "mul" and isinstance(self.payloads[args[b][0]], Fraction):
+        if ops[b] == "mul" and type(self.payloads[args[b][0]]) is Fraction:
             return self.mul(args[b][0], self.mul(a, args[b][1]))
         base, power = self._integer_power(a)
         other, more = self._integer_power(b)
@@ -256,7 +276,7 @@ class Builder:
 
     def _scale(self, factor: Fraction, b: int) -> int:
         value = self.payloads[b]
-        if isinstance(value, Fraction) and (folded := self._fold(factor * value)) is not None:
+        if type(value) is Fraction and (folded := self._fold(factor * value)) is not None:
             return folded
         if factor == 1:
             return b
@@ -267,11 +287,11 @@ class Builder:
         op, args = self.ops[b], self.args[b]
         if op == "neg":
             return self._scale(-factor, args[0])
-        if op == "mul" and isinstance(inner := self.payloads[args[0]], Fraction):
+        if op == "mul" and type(inner := self.payloads[args[0]]) is Fraction:
             folded = self._fold(factor * inner)
             if folded is not None:
                 return self.mul(folded, args[1])
-        if op == "div" and isinstance(inner := self.payloads[args[0]], Fraction):
+        if op == "div" and type(inner := self.payloads[args[0]]) is Fraction:
             folded = self._fold(factor * inner)
             if folded is not None:
                 return self.div(folded, args[1])
@@ -281,15 +301,15 @@ class Builder:
         if self.ops[node] == "pow":
             base, exponent = self.args[node]
             value = self.payloads[exponent]
-            if isinstance(value, Fraction) and value.denominator == 1:
+            if type(value) is Fraction and value.denominator == 1:
                 return base, value.numerator
         return node, 1
 
     def div(self, a: int, b: int) -> int:
         """Return a/b."""
         p, q = self.payloads[a], self.payloads[b]
-        if isinstance(q, Fraction) and q:
-            if isinstance(p, Fraction) and (folded := self._fold(p / q)) is not None:
+        if type(q) is Fraction and q:
+            if type(p) is Fraction and (folded := self._fold(p / q)) is not None:
                 return folded
             if q in (1, -1):
                 return a if q == 1 else self.neg(a)
@@ -303,7 +323,7 @@ class Builder:
             return self.neg(self.div(a, args[b][0]))
         if a == b and self._total[a]:
             return self.rational(1)
-        if isinstance(p, Fraction) and not p and self._total[b]:
+        if type(p) is Fraction and not p and self._total[b]:
             return a
         if ops[b] == "div":
             return self.div(self.mul(a, args[b][1]), args[b][0])
@@ -312,7 +332,7 @@ class Builder:
     def pow(self, a: int, b: int) -> int:
         """Return a**b as a real power: NaN for a negative base with an exponent that is no integer."""
         power = self.payloads[b]
-        if isinstance(power, Fraction):
+        if type(power) is Fraction:
             if not power and self._total[a]:
                 return self.rational(1)
             if power == 1:
@@ -322,7 +342,7 @@ class Builder:
             if power == -1:
                 return self.div(self.rational(1), a)
             base = self.payloads[a]
-            if power.denominator == 1 and isinstance(base, Fraction) and (base or power > 0):
+            if power.denominator == 1 and type(base) is Fraction and (base or power > 0):
                 width = max(base.numerator.bit_length(), base.denominator.bit_length(), 1)
                 if (
                     abs(power.numerator) * width <= _FOLD_BITS
@@ -389,7 +409,7 @@ class Builder:
         for arg in args:
             for inner in self.args[arg] if self.ops[arg] == op else (arg,):
                 value = self.payloads[inner]
-                if isinstance(value, Fraction):
+                if type(value) is Fraction:
                     best = value if best is None else choose(best, value)
                 else:
                     flat[inner] = None
@@ -418,7 +438,7 @@ class Builder:
         if op in ("gt", "ge"):
             op, a, b = ("lt" if op == "gt" else "le"), b, a
         p, q = self.payloads[a], self.payloads[b]
-        if isinstance(p, Fraction) and isinstance(q, Fraction):
+        if type(p) is Fraction and type(q) is Fraction:
             return self.boolean(_COMPARE[op](p, q))
         return self.node(op, (a, b))
 

@@ -50,6 +50,56 @@ def infix(graph: Graph, root: int, names: Mapping[int, str], width: int) -> str:
     return done[root][0]
 
 
+def listing(graph: Graph, roots: Mapping[str, int], names: Mapping[int, str], width: int = 100) -> list[str]:
+    """Write `roots` as lines `name = formula`, with a line of its own for what is used more than once.
+
+    Parameters
+    ----------
+    graph
+        The graph.
+    roots
+        Name -> node, in the order wanted.
+    names
+        Input scalar -> the name to write for it.
+    width
+        Formulas longer than this are cut into several lines.
+
+    Returns
+    -------
+    list of str
+        In an order in which each name stands before its use.
+    """
+    live = graph.reachable(roots.values())
+    uses = dict.fromkeys(live, 0)
+    for node in live:
+        for arg in graph.args[node]:
+            uses[arg] += 1
+    prefix = "t"
+    while any(
+        name.startswith(prefix) and name[len(prefix) :].isdigit() for name in (*names.values(), *roots)
+    ):
+        prefix += "_"
+    done: dict[int, tuple[str, int]] = {}
+    lines: list[str] = []
+    for node in live:
+        text, level = _write(graph, node, names, done)
+        inner = bool(graph.args[node]) and not _is_constant(graph, node)
+        if inner and (uses[node] > 1 and len(text) > _SHORT or len(text) > width):
+            name = f"{prefix}{len(lines)}"
+            lines.append(f"{name} = {text}")
+            text, level = name, _ATOM
+        done[node] = text, level
+    return lines + [f"{name} = {done[node][0]}" for name, node in roots.items()]
+
+
+_SHORT: Final = 8
+"""A shared formula not longer than this is repeated rather than named."""
+
+
+def _is_constant(graph: Graph, node: int) -> bool:
+    return all(graph.ops[inner] != "input" for inner in graph.reachable((node,)))
+
+
 def _write(
     graph: Graph, node: int, names: Mapping[int, str], done: Mapping[int, tuple[str, int]]
 ) -> tuple[str, int]:

@@ -61,7 +61,7 @@ RESERVED: Final = frozenset(
     wchar_t xor xor_eq
     main errno NULL NAN INFINITY HUGE_VAL HUGE_VALF HUGE_VALL FP_NAN FP_INFINITE FP_ZERO FP_SUBNORMAL FP_NORMAL
     math_errhandling signgam assert linux unix i386 complex imaginary I stdin stdout stderr
-    ptrdiff_t size_t max_align_t float_t double_t offsetof
+    ptrdiff_t size_t max_align_t float_t double_t wchar_t wint_t offsetof
     acos asin atan atan2 cos sin tan acosh asinh atanh cosh sinh tanh exp exp2 exp10 expm1 frexp ilogb ldexp log
     log10 log1p log2 logb modf scalbn scalbln cbrt fabs hypot pow pow10 sqrt erf erfc lgamma tgamma ceil floor
     nearbyint rint lrint llrint round lround llround trunc fmod remainder remquo copysign nan nextafter nexttoward
@@ -79,7 +79,7 @@ def spellable(op: str) -> bool:
 
 def is_plain_name(name: str) -> bool:
     """Whether a user's name may stand in C: a plain ASCII identifier, not reserved, not one we generate."""
-    if not _PLAIN.match(name) or name in RESERVED or len(name) > 60 or name.endswith("_t"):
+    if not _PLAIN.match(name) or name in RESERVED or len(name) > 60:
         return False
     if _GENERATED.match(name):
         return False

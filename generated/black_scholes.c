@@ -1,0 +1,143 @@
+/* Generated from a formula. In the comments v0, v1, ... are the inputs and r0, r1, ... the outputs of a
+ * function, in the order of its parameters.
+ */
+#include "black_scholes.h"
+
+#include <math.h>
+
+/* Forward.
+ */
+void black_scholes_forward(ptrdiff_t n, const double *restrict S, const double *restrict K,
+                           const double *restrict r, const double *restrict sigma,
+                           const double *restrict T, double *restrict out)
+{
+    const double k0 = 1.4142135623730951; /* sqrt(2) */
+
+    for (ptrdiff_t i = 0; i < n; i++) {
+        const double v0 = S[i];
+        const double v1 = K[i];
+        const double v2 = r[i];
+        const double v3 = sigma[i];
+        const double v4 = T[i];
+
+        const double t0 = v3*sqrt(v4);
+        const double t1 = (log(v0/v1) + (v2 + 0.5*(v3*v3))*v4)/t0;
+        const double t2 = v1*exp(-(v2*v4))*erfc((t0 - t1)/k0);
+
+        out[i] = 0.5*(v0*erfc(-(t1/k0))) - 0.5*t2;
+    }
+}
+
+/* Backward: cotangents of the outputs in, cotangents of the inputs out.
+ */
+void black_scholes_backward(ptrdiff_t n, const double *restrict S, const double *restrict K,
+                            const double *restrict r, const double *restrict sigma,
+                            const double *restrict T, const double *restrict out_bar,
+                            double *restrict S_bar, double *restrict K_bar, double *restrict r_bar,
+                            double *restrict sigma_bar, double *restrict T_bar)
+{
+    const double k0 = 1.4142135623730951; /* sqrt(2) */
+    const double k1 = 1.1283791670955126; /* 2/sqrt(pi) */
+
+    for (ptrdiff_t i = 0; i < n; i++) {
+        const double v0 = S[i];
+        const double v1 = K[i];
+        const double v2 = r[i];
+        const double v3 = sigma[i];
+        const double v4 = T[i];
+        const double v5 = out_bar[i];
+
+        const double t0  = v0/v1;
+        const double t1  = v2 + 0.5*(v3*v3);
+        const double t2  = sqrt(v4);
+        const double t3  = v3*t2;
+        const double t4  = (log(t0) + t1*v4)/t3;
+        const double t5  = t4/k0;
+        const double t6  = exp(-(v2*v4));
+        const double t7  = (t3 - t4)/k0;
+        const double t8  = v5*erfc(t7);
+        const double t9  = 0.5*(v5*(v1*t6)*k1*exp(-(t7*t7)))/k0;
+        const double t10 = t8*v1*t6;
+        const double t11 = 0.5*(v5*v0*k1*exp(-(t5*t5)))/k0 - t9;
+        const double t12 = t11/t3;
+        const double t13 = t9 - t12*t4;
+        const double t14 = t12*v4;
+        const double t15 = 0.5*(t10*v2) + t13*v3/(2.0*t2) + t12*t1;
+        const double t16 = t12*v1/v0/v1;
+
+        S_bar[i]     = 0.5*(v5*erfc(-t5)) + t16;
+        K_bar[i]     = -0.5*(t8*t6) - t16*t0;
+        r_bar[i]     = 0.5*(t10*v4) + t14;
+        sigma_bar[i] = t13*t2 + t14*v3;
+        T_bar[i]     = t15;
+    }
+}
+
+/* Forward and backward in one pass.
+ */
+void black_scholes_forward_backward(ptrdiff_t n, const double *restrict S, const double *restrict K,
+                                    const double *restrict r, const double *restrict sigma,
+                                    const double *restrict T, const double *restrict out_bar,
+                                    double *restrict out, double *restrict S_bar,
+                                    double *restrict K_bar, double *restrict r_bar,
+                                    double *restrict sigma_bar, double *restrict T_bar)
+{
+    const double k0 = 1.4142135623730951; /* sqrt(2) */
+    const double k1 = 1.1283791670955126; /* 2/sqrt(pi) */
+
+    for (ptrdiff_t i = 0; i < n; i++) {
+        const double v0 = S[i];
+        const double v1 = K[i];
+        const double v2 = r[i];
+        const double v3 = sigma[i];
+        const double v4 = T[i];
+        const double v5 = out_bar[i];
+
+        const double t0  = v0/v1;
+        const double t1  = v2 + 0.5*(v3*v3);
+        const double t2  = sqrt(v4);
+        const double t3  = v3*t2;
+        const double t4  = (log(t0) + t1*v4)/t3;
+        const double t5  = t4/k0;
+        const double t6  = erfc(-t5);
+        const double t7  = exp(-(v2*v4));
+        const double t8  = (t3 - t4)/k0;
+        const double t9  = erfc(t8);
+        const double t10 = v1*t7;
+        const double t11 = v5*t9;
+        const double t12 = 0.5*(v5*t10*k1*exp(-(t8*t8)))/k0;
+        const double t13 = t11*v1*t7;
+        const double t14 = 0.5*(v5*v0*k1*exp(-(t5*t5)))/k0 - t12;
+        const double t15 = t14/t3;
+        const double t16 = t12 - t15*t4;
+        const double t17 = t15*v4;
+        const double t18 = 0.5*(t13*v2) + t16*v3/(2.0*t2) + t15*t1;
+        const double t19 = t15*v1/v0/v1;
+
+        out[i]       = 0.5*(v0*t6) - 0.5*(t10*t9);
+        S_bar[i]     = 0.5*(v5*t6) + t19;
+        K_bar[i]     = -0.5*(t11*t7) - t19*t0;
+        r_bar[i]     = 0.5*(t13*v4) + t17;
+        sigma_bar[i] = t16*t2 + t17*v3;
+        T_bar[i]     = t18;
+    }
+}
+
+/* The same functions for callers that hold the arrays in tables. */
+
+void black_scholes_forward_lanes(ptrdiff_t n, const void *const *in, void *const *out)
+{
+    black_scholes_forward(n, in[0], in[1], in[2], in[3], in[4], out[0]);
+}
+
+void black_scholes_backward_lanes(ptrdiff_t n, const void *const *in, void *const *out)
+{
+    black_scholes_backward(n, in[0], in[1], in[2], in[3], in[4], in[5], out[0], out[1], out[2],
+                           out[3], out[4]);
+}
+
+void black_scholes_forward_backward_lanes(ptrdiff_t n, const void *const *in, void *const *out)
+{
+    black_scholes_forward_backward(n, in[0], in[1], in[2], in[3], in[4], in[5], out[0], out[1],
+                                   out[2], out[3], out[4], out[5]);
+}
