@@ -55,7 +55,10 @@ def test_compile_writes_files_that_stand_alone(tmp_path):
     for name in ("line.c", "line.h", "libline.so", "line.py"):
         assert (tmp_path / "out" / name).stat().st_size
         assert name in done.stdout
-    code = "import sys, line; print(line.forward(2.0, 5.0, 1.0)); print('tapeless' in sys.modules, 'sympy' in sys.modules)"
+    code = """
+import sys, line
+print(line.forward(2.0, 5.0, 1.0), "tapeless" in sys.modules, "sympy" in sys.modules)
+"""
     loaded = subprocess.run(
         [sys.executable, "-c", code], cwd=tmp_path / "out", capture_output=True, text=True, check=False
     )

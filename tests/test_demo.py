@@ -9,10 +9,10 @@ import subprocess
 import sys
 from pathlib import Path
 
-import corpora
 import numpy as np
 import pytest
 
+import corpora
 import tapeless
 from tapeless import demo
 

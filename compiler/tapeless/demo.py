@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
 Array = np.ndarray[Any, Any]
 
-_WIDTH: Final = 100
 _POINTS: Final = 1_000_000
 _RUNS: Final = 7
 
@@ -137,7 +136,7 @@ def _side_by_side(arrays: Mapping[str, Array]) -> list[str]:
 def _show_gelu(page: Page) -> None:
     page.heading("2. gelu: a million points, value and derivative in one pass")
     gelu, gelu_tanh = tapeless.compile(GELU), tapeless.compile(GELU_TANH)
-    page.code(f"{GELU}\n{GELU_TANH}", "text")
+    page.formulas(GELU, GELU_TANH)
     x = np.random.default_rng(0).uniform(-6, 6, _POINTS)
     value, slope = np.empty_like(x), np.empty_like(x)
     ours, tanh_ours, theirs = timed(
@@ -199,7 +198,7 @@ def _rate(seconds: float) -> tuple[str, str]:
 def _show_black_scholes(page: Page) -> None:
     page.heading("3. A European call by Black and Scholes, with all its Greeks")
     call = tapeless.compile(CALL)
-    page.code(CALL, "text")
+    page.formulas(CALL)
     _show_one_option(page, call)
     market = market_of(_POINTS)
     out = np.empty(_POINTS), tuple(np.empty(_POINTS) for _ in market)
@@ -222,7 +221,7 @@ def _show_black_scholes(page: Page) -> None:
     page.text("")
     page.text("What theory says of them, on all of the million:")
     for what, error in identities(call, market).items():
-        page.verdict(what, error < 1e-9, f"largest error {error:.1e}")
+        page.verdict(what, error < 1e-9, f"worst error {error:.1e}")
 
 
 def _show_one_option(page: Page, call: Function) -> None:
@@ -284,7 +283,7 @@ def identities(call: Function, market: Sequence[Array]) -> dict[str, float]:
         "price is homogeneous:  S*dC/dS + K*dC/dK = C": _gap(S * delta + K * by_strike, price, S * delta),
         "discounting:  dC/dr = -K*T*dC/dK": _gap(rho, -K * T * by_strike, rho),
         "vega and gamma:  dC/dsigma = sigma*T*S^2*d2C/dS2": _gap(vega, 2 * half / sigma * T * gamma, vega),
-        "Black-Scholes equation:  dC/dT = sigma^2*S^2/2*d2C/dS2 + r*S*dC/dS - r*C": _gap(
+        "the differential equation:  dC/dT = sigma^2*S^2/2*d2C/dS2 + r*S*dC/dS - r*C": _gap(
             by_time, half * gamma + r * S * delta - r * price, by_time
         ),
     }
@@ -354,14 +353,17 @@ def fit(model: Function, x: Array, y: Array, start: Sequence[float]) -> Fit:
 
 def agreement(value: float, certified: str) -> float:
     """Return how many digits agree: -log10 of the relative error, at most the 11 certified."""
-    error = abs(float(f"{value:.{_CERTIFIED_DIGITS - 1}E}") / float(certified) - 1)  # as many digits of ours
-    return float(_CERTIFIED_DIGITS) if error == 0 else min(-math.log10(error), float(_CERTIFIED_DIGITS))
+    rounded = float(f"{value:.{_CERTIFIED_DIGITS - 1}E}")  # to as many digits as are certified
+    error = abs(rounded / float(certified) - 1)
+    if not error < 1:  # NaN as well
+        return 0.0
+    return min(-math.log10(error), float(_CERTIFIED_DIGITS)) if error else float(_CERTIFIED_DIGITS)
 
 
 def _show_fit(page: Page) -> None:
     page.heading("4. A fit to certified data: NIST StRD Misra1a, 14 observations")
     model = tapeless.compile(MISRA1A_MODEL, wrt=("b1", "b2"))
-    page.code(MISRA1A_MODEL, "text")
+    page.formulas(MISRA1A_MODEL)
     page.text("Levenberg-Marquardt, thirty lines of NumPy (tapeless.demo.fit); the Jacobian is the compiled")
     page.text("gradient by b1 and b2. Certified values: NIST StRD, Misra1a (D. Misra, NIST, 1978).")
     x, y = np.array(MISRA1A_X), np.array(MISRA1A_Y)
@@ -422,15 +424,20 @@ class Page:
             ]
             self.text(f"  {'   '.join(cells)}".rstrip())
 
+    def formulas(self, *texts: str) -> None:
+        """Print formulas, set off by an empty line."""
+        self.indented("\n".join(texts))
+        self.text("")
+
     def code(self, block: str, language: str) -> None:
-        """Print code, set off by empty lines."""
-        if self._console is None or language == "text":
-            self.indented(block)
+        """Print code as it stands, for its lines are long, and an empty line."""
+        if self._console is None:
+            print(block)
         else:
             from rich.syntax import Syntax
 
-            shown = Syntax(block, language, theme="ansi_dark", background_color="default", padding=(0, 2))
-            self._console.print(shown, width=_WIDTH)
+            syntax = Syntax("", language, theme="ansi_dark", background_color="default")
+            self._console.print(syntax.highlight(block), soft_wrap=True, end="")
         self.text("")
 
     def verdict(self, what: str, ok: bool, detail: str = "") -> None:

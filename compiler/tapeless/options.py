@@ -90,6 +90,8 @@ def read_options(
 
 def names_of(names: str | Iterable[str], argument: str) -> tuple[str, ...]:
     """Return one name or several as a tuple, each once."""
+    if not isinstance(names, Iterable):
+        raise ArgumentError(f"{argument} takes names of inputs, not {names!r}")
     found = (names,) if isinstance(names, str) else tuple(names)
     for name in found:
         if not isinstance(name, str):

@@ -346,7 +346,7 @@ class _Product(_Chain):
         value = operand.value
         if value is None:
             self.value = None
-        elif divisor and value == 0:
+        elif divisor and float(value) == 0:
             self._refuse_zero(operand)
         elif self.value is not None:
             compute = _quotient if divisor else lambda a, b: a * b
@@ -354,8 +354,10 @@ class _Product(_Chain):
         self.operator = operator
 
     def _refuse_zero(self, operand: _Operand) -> NoReturn:
-        if isinstance(operand.value, float):
-            raise LimitError("this divisor is 0 in double", self.maker.text, operand.start)
+        if isinstance(operand.value, float) or operand.value:
+            raise LimitError(
+                "this divisor is too small for a double: it would be 0", self.maker.text, operand.start
+            )
         self.maker.fail("this divides by zero", operand.start)
 
     def close(self, last: _Operand) -> _Operand:
@@ -1146,12 +1148,8 @@ class _Parser:
             self._refuse_open(stack)
             self.fail("the formula stops where an operand is needed", start)
         if kind == ")":
-            message = (
-                "empty parentheses"
-                if top.level == _BRACKET
-                else "an operand is needed before this parenthesis"
-            )
-            self.fail(message, start)
+            empty = isinstance(top, _Parenthesis)
+            self.fail("empty parentheses" if empty else "an operand is needed before this parenthesis", start)
         if kind == ",":
             self.fail("an operand is needed before this comma", start)
         if kind == "[":

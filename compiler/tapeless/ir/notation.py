@@ -9,7 +9,7 @@ from typing import Final
 from tapeless.ir.graph import Graph
 from tapeless.ir.primitives import Extern
 
-_SUM, _PRODUCT, _UNARY, _POWER, _ATOM = 10, 20, 25, 30, 100
+_SUM, _NEGATIVE, _PRODUCT, _POWER, _ATOM = 10, 15, 20, 30, 100
 _LOWEST: Final = 0
 _INFIX: Final[dict[str, tuple[str, int, int, int]]] = {
     # symbol, own level, level demanded of the left and of the right operand
@@ -84,7 +84,7 @@ def listing(graph: Graph, roots: Mapping[str, int], names: Mapping[int, str], wi
     for node in live:
         text, level = _write(graph, node, names, done)
         inner = bool(graph.args[node]) and not _is_constant(graph, node)
-        if inner and (uses[node] > 1 and len(text) > _SHORT or len(text) > width):
+        if inner and ((uses[node] > 1 and len(text) > _SHORT) or len(text) > width):
             name = f"{prefix}{len(lines)}"
             lines.append(f"{name} = {text}")
             text, level = name, _ATOM
@@ -119,12 +119,15 @@ def _write(
         return str(payload), _ATOM
     if op in _INFIX:
         symbol, own, left, right = _INFIX[op]
+        first = graph.payloads[args[0]]
+        if op in ("mul", "div") and type(first) is Fraction and first < 0:
+            return f"{done[args[0]][0]}{symbol}{operand(1, right)}", _NEGATIVE
         return f"{operand(0, left)}{symbol}{operand(1, right)}", own
     if op in _WORDS:
         word, own = _WORDS[op]
         return word.join(operand(k, own + 1) for k in range(len(args))), own
     if op == "neg":
-        return f"-{operand(0, _PRODUCT)}", _UNARY - 10
+        return f"-{operand(0, _PRODUCT)}", _NEGATIVE
     if op == "not":
         return f"not {operand(0, 5)}", 4
     if op == "select":

@@ -1,0 +1,135 @@
+"""compile: the three doors give one function, and every wrong call says what to write."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import sympy as sp
+
+import tapeless as tl
+
+w, x, b = sp.symbols("w x b")
+
+
+def test_three_doors_one_function():
+    text = tl.compile("line(w, x, b) = w*x + b")
+    symbolic = tl.compile(w * x + b, inputs=[w, x, b], name="line")
+
+    @tl.compile
+    def line(w, x, b):
+        return w * x + b
+
+    again = tl.compile("line(w, x, b) = w*x + b")
+    assert text.program.digest() == again.program.digest()
+    assert text.formulas == symbolic.formulas == line.formulas
+    assert text(1, 2, 3) == symbolic(1, 2, 3) == line(1, 2, 3) == 5.0
+
+
+def test_a_decorator_with_options():
+    @tl.compile(dtype="float32", wrt="x")
+    def square(x, y):
+        return x**2 + y
+
+    assert square.dtype == "float32"
+    assert square.name == "square"
+    assert square.backward(1.0, 3.0, 1.0) == (6.0,)
+
+
+def test_inputs_of_a_text():
+    assert tl.compile("w*x + b").input_names == ("w", "x", "b")
+    assert tl.compile("w*x + b", inputs=["b", "w", "x", "spare"]).input_names == ("b", "w", "x", "spare")
+    assert tl.compile("w*x + b", inputs=["b", "w", "x", "spare"]).grad(1, 2, 3, 4) == (1.0, 3.0, 2.0, 0.0)
+    with pytest.raises(tl.ArgumentError, match="misses b"):
+        tl.compile("w*x + b", inputs=["w", "x"])
+    with pytest.raises(tl.ArgumentError, match="header"):
+        tl.compile("line(w, x, b) = w*x + b", inputs=["x", "w", "b"])
+    assert tl.compile("line(w, x, b) = w*x + b", inputs=["w", "x", "b"]).input_names == ("w", "x", "b")
+
+
+def test_inputs_of_sympy():
+    with pytest.raises(TypeError, match=r"tapeless.compile\(expr, inputs=\[b, w, x\]\)"):
+        tl.compile(w * x + b)
+    assert tl.compile(sp.sin(x)).input_names == ("x",)
+    assert tl.compile(w * x + b, inputs=["w", "x", "b"])(1, 2, 3) == 5.0
+    with pytest.raises(tl.ArgumentError, match="b"):
+        tl.compile(w * x + b, inputs=[w, x])
+
+
+def test_several_sympy_outputs():
+    f = tl.compile([w * x, sp.Integer(2) * w, 3], inputs=[w, x])
+    assert f.output_names == ("out0", "out1", "out2")
+    assert f(2.0, 5.0) == (10.0, 4.0, 3.0)
+
+
+def test_names():
+    assert tl.compile("w*x + b").name == "f"
+    assert tl.compile("w*x + b", name="line").name == "line"
+    assert tl.compile("line(w, x, b) = w*x + b", name="ramp").source.count("void ramp_forward(") == 1
+    for wrong in ("3x", "a b", "", "x; y", "../x"):
+        with pytest.raises(tl.ArgumentError, match="identifier"):
+            tl.compile("w*x + b", name=wrong)
+        with pytest.raises(tl.ArgumentError, match="identifier"):
+            tl.compile_module({"f": "x*y"}, name=wrong)
+
+
+@pytest.mark.parametrize("source", [3, 3.5, None.__class__, b"w*x", {"a": 1}, [], object()])
+def test_what_cannot_be_compiled_is_said(source):
+    with pytest.raises(tl.TapelessError):
+        tl.compile(source)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"dtype": "float16"}, "float64"),
+        ({"dtype": int}, "float64"),
+        ({"threads": 0}, "threads"),
+        ({"threads": True}, "threads"),
+        ({"accuracy": "search"}, "accuracy"),
+        ({"assume": {"x": "odd"}}, "assume"),
+        ({"assume": {"x": (3, 1)}}, "assume"),
+        ({"wrt": []}, "empty"),
+        ({"cc": 3}, "cc"),
+    ],
+)
+def test_wrong_options_are_named(options, message):
+    with pytest.raises(tl.TapelessError, match=message):
+        tl.compile("x**2", **options)
+
+
+@pytest.mark.parametrize("dtype", ["float64", np.float64, np.dtype("float64"), "float32", np.float32])
+def test_dtypes(dtype):
+    assert tl.compile("x**2", dtype=dtype).dtype == np.dtype(dtype).name
+
+
+def test_a_formula_without_inputs_is_refused():
+    for source in ("1 + pi", sp.pi, lambda: 3.0):
+        with pytest.raises(tl.TapelessError, match="input"):
+            tl.compile(source)
+
+
+def test_an_unused_input_is_kept_with_gradient_zero():
+    f = tl.compile("f(x, y) = x**2")
+    assert f.backward(1.0, 3.0, np.ones(4))[1].tolist() == [0.0] * 4
+
+
+def test_boolean_results_are_refused_with_the_remedy():
+    with pytest.raises(tl.TapelessError, match=r"where\(.*1, 0\)"):
+        tl.compile("x < 1")
+
+
+def test_without_a_cache_nothing_is_written(empty_cache):
+    f = tl.compile("x*3 + 1", cache=False)
+    assert f(2.0) == 7.0
+    assert f.grad(2.0) == (3.0,)
+    assert f.backward(1.0, np.ones((2, 2))[:, :1]).__len__() == 1
+    assert list(empty_cache.iterdir()) == []
+
+
+def test_everything_public_has_a_docstring():
+    for name in tl.__all__:
+        assert getattr(tl, name).__doc__, name
+    assert tl.sin(0.0) == 0.0
+    with pytest.raises(AttributeError, match="nothing_like_this"):
+        tl.nothing_like_this  # noqa: B018
+    assert "sin" in dir(tl)
