@@ -283,7 +283,7 @@ def identities(call: Function, market: Sequence[Array]) -> dict[str, float]:
         "price is homogeneous:  S*dC/dS + K*dC/dK = C": _gap(S * delta + K * by_strike, price, S * delta),
         "discounting:  dC/dr = -K*T*dC/dK": _gap(rho, -K * T * by_strike, rho),
         "vega and gamma:  dC/dsigma = sigma*T*S^2*d2C/dS2": _gap(vega, 2 * half / sigma * T * gamma, vega),
-        "the differential equation:  dC/dT = sigma^2*S^2/2*d2C/dS2 + r*S*dC/dS - r*C": _gap(
+        "Black-Scholes:  dC/dT = sigma^2*S^2/2*d2C/dS2 + r*S*dC/dS - r*C": _gap(
             by_time, half * gamma + r * S * delta - r * price, by_time
         ),
     }

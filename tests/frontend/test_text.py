@@ -10,6 +10,7 @@ import sys
 import textwrap
 import time
 from fractions import Fraction
+from itertools import product
 from pathlib import Path
 
 import pytest
@@ -259,26 +260,31 @@ def test_conditions_keep_their_order_and_their_not():
     assert only("where(not not x < 1, 1, 0)").args[0].cond == sympy.StrictLessThan(X, 1)
 
 
+def in_order(condition):
+    """Write a condition with every part in its place; sympy itself sorts in print."""
+    if isinstance(condition, sympy.logic.boolalg.BooleanFunction):
+        return f"{type(condition).__name__}({', '.join(map(in_order, condition.args))})"
+    return str(condition)
+
+
 @pytest.mark.parametrize(
     ("source", "expected"),
     [
-        ("0 < x <= 1", "(0 < x) & (x <= 1)"),
-        ("x == y != z", "Eq(x, y) & Ne(y, z)"),
-        ("x < 1 and y < 2 or z < 3", "((x < 1) & (y < 2)) | (z < 3)"),
-        ("x < 1 and (y < 2 or z < 3)", "(x < 1) & ((y < 2) | (z < 3))"),
-        ("not x < 1 and y < 2", "~(x < 1) & (y < 2)"),
-        ("not (x < 1 and y < 2)", "~((x < 1) & (y < 2))"),
+        ("0 < x <= 1", "And(0 < x, x <= 1)"),
+        ("x == y != z", "And(Eq(x, y), Ne(y, z))"),
+        ("x < 1 and y < 2 or z < 3", "Or(And(x < 1, y < 2), z < 3)"),
+        ("x < 1 or y < 2 and z < 3", "Or(x < 1, And(y < 2, z < 3))"),
+        ("x < 1 and (y < 2 or z < 3)", "And(x < 1, Or(y < 2, z < 3))"),
+        ("z < 1 or y < 2 or x < 3", "Or(z < 1, y < 2, x < 3)"),
+        ("not x < 1 and y < 2", "And(Not(x < 1), y < 2)"),
+        ("not (x < 1 and y < 2)", "Not(And(x < 1, y < 2))"),
+        ("x < 1 and x < 1", "And(x < 1, x < 1)"),
         ("1 < 2", "1 < 2"),
         ("x + 1 < y*2", "x + 1 < y*2"),
     ],
 )
 def test_conditions(source, expected):
-    condition = only(f"where({source}, 1, 0)").args[0].cond
-    # sympy sorts conditions in print
-    assert sorted(str(condition).replace("(", "").replace(")", "")) == sorted(
-        expected.replace("(", "").replace(")", "")
-    )
-    assert condition is not sympy.true
+    assert in_order(only(f"where({source}, 1, 0)").args[0].cond) == expected
 
 
 def test_a_choice_is_one_piecewise():
@@ -399,17 +405,17 @@ def _numbers(inner):
 _FORMULAS = st.recursive(_ATOMS, _numbers, max_leaves=12)
 
 
-def _value(expr):
+def _value(expr, variables=_VARIABLES):
     """Compute a formula by exact rational arithmetic, from the classes and their arguments alone."""
     if isinstance(expr, sympy.Symbol):
-        return _VARIABLES[expr.name]
+        return variables[expr.name]
     if isinstance(expr, sympy.Rational):
         return Fraction(int(expr.p), int(expr.q))
     if isinstance(expr, sympy.Piecewise):
         return next(
             _value(value) for value, condition in expr.args if condition == sympy.true or _value(condition)
         )
-    args = [_value(arg) for arg in expr.args]
+    args = [_value(arg, variables) for arg in expr.args]
     return {
         sympy.Add: lambda: sum(args),
         sympy.Mul: lambda: math.prod(args),
@@ -472,6 +478,19 @@ def test_formulas_mean_what_they_mean_in_python(pair):
 )
 def test_precedence(source, expected):
     assert _value(only(source)) == expected
+
+
+@pytest.mark.parametrize("joins", list(product(["and", "or"], repeat=3)), ids=" ".join)
+@pytest.mark.parametrize(
+    "negated", list(product(["", "not "], repeat=4)), ids=lambda n: "".join(map(str, n)) or "-"
+)
+def test_logic_binds_as_in_python(joins, negated):
+    parts = [f"{word}v{k} < 1" for k, word in enumerate(negated)]
+    source = parts[0] + "".join(f" {join} {part}" for join, part in zip(joins, parts[1:], strict=True))
+    built = only(f"where({source}, 1, 0)")
+    for values in product([0, 1], repeat=4):
+        named = {f"v{k}": value for k, value in enumerate(values)}
+        assert _value(built, named) == eval(source, {"__builtins__": {}}, dict(named))
 
 
 # ---- what is refused: the place is marked with a caret below the line
