@@ -374,10 +374,15 @@ def _chains(operands, operators):
     return lists.map(lambda pair: _join(pair[1], pair[0]))
 
 
+def _exact(parts):
+    """Leave out an exponent that would stand on another: x**2**-1 is a root, not a rational number."""
+    sign, inner, exponent = parts
+    return (sign, inner, ("", "") if "**" in inner[0] and not inner[0].endswith(")") else exponent)
+
+
 def _numbers(inner):
-    signed = st.tuples(
-        st.sampled_from(["", "", "-", "- -", "+"]).map(lambda t: (t, t)), inner, _EXPONENTS
-    ).map(lambda parts: _wrap("{0}{1}{2}", *parts))
+    signs = st.sampled_from(["", "", "-", "- -", "+"]).map(lambda t: (t, t))
+    signed = st.tuples(signs, inner, _EXPONENTS).map(lambda parts: _wrap("{0}{1}{2}", *_exact(parts)))
     sums = _chains(signed, ["+", "-", "*", "/", " + ", " - ", " * ", "/"])
     comparisons = st.tuples(sums, sums, sums, *[st.sampled_from(["<", "<=", ">", ">=", "==", "!="])] * 2).map(
         lambda t: (f"{t[0][0]}{t[3]}{t[1][0]}{t[4]}{t[2][0]}", f"{t[0][1]}{t[3]}{t[1][1]}{t[4]}{t[2][1]}")
@@ -412,9 +417,7 @@ def _value(expr, variables=_VARIABLES):
     if isinstance(expr, sympy.Rational):
         return Fraction(int(expr.p), int(expr.q))
     if isinstance(expr, sympy.Piecewise):
-        return next(
-            _value(value) for value, condition in expr.args if condition == sympy.true or _value(condition)
-        )
+        return next(_value(v, variables) for v, c in expr.args if c is sympy.true or _value(c, variables))
     args = [_value(arg, variables) for arg in expr.args]
     return {
         sympy.Add: lambda: sum(args),

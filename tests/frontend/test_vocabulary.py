@@ -204,6 +204,23 @@ def test_what_is_built_can_be_computed_with():
     assert piecewise.diff(Y).subs({X: 2, Y: 3}) == 1
 
 
+@pytest.mark.parametrize("kind", [*PRIMITIVE_OF, sympy.And, sympy.Or], ids=lambda kind: kind.__name__)
+def test_what_sympy_keeps_beside_the_arguments_is_there(kind):
+    """The same attributes as on an object made by the constructor."""
+    word = FUNCTIONS[PRIMITIVE_OF[kind]] if kind in PRIMITIVE_OF else None
+    symbols = (X, Y, Z)[: word.least] if word else (X < 1, Y < 1)
+    made = unevaluated(kind, *symbols)
+    usual = kind(*symbols, evaluate=False)
+    for name in ("nargs", "_argset", "is_commutative"):
+        assert getattr(made, name, None) == getattr(usual, name, None), name
+    assert made == unevaluated(kind, *symbols)
+
+
+def test_hashes_are_made_from_the_bottom_up():
+    assert unevaluated(sympy.sin, X)._mhash is not None
+    assert unevaluated(sympy.Mul, X, Y)._mhash is not None
+
+
 @pytest.mark.parametrize("word", WORDS, ids=lambda word: word.name)
 def test_what_is_built_can_be_printed_and_hashed(word):
     built = word.build(*arguments(word))

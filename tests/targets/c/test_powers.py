@@ -68,3 +68,4 @@ def test_what_is_worth_expanding():
     assert powers.expandable(Fraction(-3, 2))
     assert not powers.expandable(Fraction(1, 3))
     assert not powers.expandable(Fraction(1000))
+    assert not powers.expandable(Fraction(0)), "left to pow, which gives 1"

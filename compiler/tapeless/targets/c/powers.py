@@ -16,7 +16,7 @@ MAX_EXPONENT: Final = 64
 
 def expandable(exponent: Fraction) -> bool:
     """Whether x**exponent is worth a few products, perhaps with one square root or one reciprocal."""
-    return exponent.denominator in (1, 2) and abs(exponent) <= MAX_EXPONENT
+    return exponent.denominator in (1, 2) and 0 < abs(exponent) <= MAX_EXPONENT
 
 
 def plan(exponents: Iterable[int]) -> dict[int, tuple[int, int]]:
