@@ -159,8 +159,10 @@ def _show_gelu(page: Page) -> None:
         float(np.max(np.abs(computed[0] - by_hand[0]))), float(np.max(np.abs(computed[1][0] - by_hand[1])))
     )
     page.text("")
-    page.text(f"Medians of {_RUNS} runs, taken in turns, float64, arrays to write into given (out=).")
-    page.text("NumPy has no erf, so it runs the approximation by tanh.")
+    page.text(
+        f"Medians of {_RUNS} runs, taken in turns, float64, one thread. What is compiled writes into arrays"
+    )
+    page.text("given by out=, NumPy makes new ones. NumPy has no erf, so it runs the approximation by tanh.")
     page.verdict(
         "gelu_tanh and its derivative agree with NumPy", worst < 1e-13, f"largest difference {worst:.1e}"
     )

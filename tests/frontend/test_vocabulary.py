@@ -204,11 +204,13 @@ def test_what_is_built_can_be_computed_with():
     assert piecewise.diff(Y).subs({X: 2, Y: 3}) == 1
 
 
-@pytest.mark.parametrize("kind", [*PRIMITIVE_OF, sympy.And, sympy.Or], ids=lambda kind: kind.__name__)
+@pytest.mark.parametrize(
+    "kind", [*PRIMITIVE_OF, sympy.And, sympy.Or, sympy.Not], ids=lambda kind: kind.__name__
+)
 def test_what_sympy_keeps_beside_the_arguments_is_there(kind):
     """The same attributes as on an object made by the constructor."""
     word = FUNCTIONS[PRIMITIVE_OF[kind]] if kind in PRIMITIVE_OF else None
-    symbols = (X, Y, Z)[: word.least] if word else (X < 1, Y < 1)
+    symbols = (X, Y, Z)[: word.least] if word else (X < 1, Y < 1)[: 1 if kind is sympy.Not else 2]
     made = unevaluated(kind, *symbols)
     usual = kind(*symbols, evaluate=False)
     for name in ("nargs", "_argset", "is_commutative"):

@@ -16,8 +16,8 @@ from typing import Any, ClassVar, Final
 import mpmath
 import sympy
 from sympy.codegen import cfunctions
-from sympy.core.function import Application
 from sympy.core.operations import LatticeOp
+from sympy.logic.boolalg import BooleanFunction
 
 # ---- building without evaluation
 
@@ -56,7 +56,8 @@ def _finish(kind: Any) -> Callable[[Any, tuple[Any, ...]], None] | None:
     """Return what sets the attributes that the objects of a class have beside their arguments."""
     if issubclass(kind, sympy.Add | sympy.Mul):
         return _gather
-    nargs = kind.nargs if issubclass(kind, Application) else None  # a property that makes a set each time
+    counted = issubclass(kind, sympy.Function | BooleanFunction) and kind is not sympy.Piecewise
+    nargs = kind.nargs if counted else None  # once for all: it is a property that makes a set
 
     def power(made: Any, args: tuple[Any, ...]) -> None:
         made.is_commutative = True
