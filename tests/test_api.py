@@ -65,7 +65,7 @@ def test_names():
     assert tl.compile("w*x + b").name == "f"
     assert tl.compile("w*x + b", name="line").name == "line"
     assert tl.compile("line(w, x, b) = w*x + b", name="ramp").source.count("void ramp_forward(") == 1
-    for wrong in ("3x", "a b", "", "x; y", "../x"):
+    for wrong in ("3x", "a b", "", "x; y", "../x", "class"):
         with pytest.raises(tl.ArgumentError, match="identifier"):
             tl.compile("w*x + b", name=wrong)
         with pytest.raises(tl.ArgumentError, match="identifier"):

@@ -19,7 +19,9 @@ def condition(program, values, position):
     """Relative change of an output per relative change of the inputs, by numerical slopes in high precision."""
     value = mpmath.mpf(reference.evaluate(program, values)[position])
     slopes = reference.numerical_gradient(program, values)[position]
-    return float(sum(abs(mpmath.mpf(s.value) * values[n]) for s, n in zip(slopes, values, strict=True)) / abs(value))
+    return float(
+        sum(abs(mpmath.mpf(s.value) * values[n]) for s, n in zip(slopes, values, strict=True)) / abs(value)
+    )
 
 
 def is_right(got, want, tolerance, program, values, position):
@@ -72,4 +74,6 @@ def test_nist(problem):
     # The gradient of half the residual sum of squares, summed over the data in the C loop.
     summed = model.backward(value - response, *certified.values(), *problem.data.values())
     for total, grad in zip(summed, grads, strict=True):
-        assert total == pytest.approx(np.sum((value - response) * grad), rel=1e-9, abs=1e-12 * np.sum(abs(grad)))
+        assert total == pytest.approx(
+            np.sum((value - response) * grad), rel=1e-9, abs=1e-12 * np.sum(abs(grad))
+        )

@@ -102,7 +102,9 @@ def test_sums_over_a_batch_are_accurate():
 
 def test_a_scalar_cotangent_stands_for_an_array(line):
     w, x, b = np.random.default_rng(2).normal(size=(3, 7))
-    for scalar, full in zip(line.backward(2.5, w, x, b), line.backward(np.full(7, 2.5), w, x, b), strict=True):
+    for scalar, full in zip(
+        line.backward(2.5, w, x, b), line.backward(np.full(7, 2.5), w, x, b), strict=True
+    ):
         assert np.array_equal(scalar, full)
 
 
@@ -224,7 +226,7 @@ def test_float32(line):
 def test_jvp_is_the_transpose_of_backward(polar):
     rng = np.random.default_rng(6)
     r, t, dr, dt, gx, gy = rng.normal(size=(6, 20))
-    (x, y), (dx, dy) = polar.jvp((r, t), (dr, dt))
+    (x, _y), (dx, dy) = polar.jvp((r, t), (dr, dt))
     gr, gt = polar.backward((gx, gy), r, t)
     assert np.array_equal(x, polar(r, t)[0])
     assert np.allclose(gx * dx + gy * dy, gr * dr + gt * dt, rtol=1e-13)
@@ -327,7 +329,9 @@ try:
 except ValueError as error:
     print(error)
 """
-    done = subprocess.run([sys.executable, "-c", code], cwd=folder, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=folder, capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stderr
     lines = done.stdout.splitlines()
     assert lines[0] == f"(3, 2) (3, 1) (2,) float32 {1 + np.cos(1.0)}"

@@ -20,7 +20,22 @@ from tapeless.transforms.forward import jvp
 from tapeless.transforms.reverse import gradient, vjp
 
 INPUTS = ("x", "y", "z")
-UNARY = ("sin", "cos", "exp", "tanh", "atan", "asinh", "erf", "abs", "neg", "sqrt", "log", "expm1", "log1p", "cbrt")
+UNARY = (
+    "sin",
+    "cos",
+    "exp",
+    "tanh",
+    "atan",
+    "asinh",
+    "erf",
+    "abs",
+    "neg",
+    "sqrt",
+    "log",
+    "expm1",
+    "log1p",
+    "cbrt",
+)
 BINARY = ("add", "sub", "mul", "div", "max", "min", "hypot", "atan2")
 
 # Straight-line code: each step applies an operation to earlier values, so that values are shared as in real

@@ -34,7 +34,9 @@ def test_a_symbol_may_have_any_name_and_c_sees_none_of_it(tmp_path, monkeypatch)
     folder = f.export(tmp_path / "out")
     assert not any("system" in path.read_text() for path in folder.glob("*.[chp]*"))
     code = "import f; print(f.forward(2.0))"
-    done = subprocess.run([sys.executable, "-c", code], cwd=folder, capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=folder, capture_output=True, text=True, check=True
+    )
     assert float(done.stdout) == f(2.0)
     assert not (tmp_path / "x").exists()
 
@@ -159,7 +161,7 @@ def test_a_full_disk(empty_cache, monkeypatch):
 
 def test_a_truncated_library_is_rebuilt(empty_cache):
     assert tl.compile("x + 21")(1.0) == 22.0
-    libraries = [path for path in empty_cache.rglob("*.so")]
+    libraries = list(empty_cache.rglob("*.so"))
     assert libraries
     for path in libraries:
         cut = path.with_suffix(".cut")

@@ -7,7 +7,18 @@ import sys
 
 import pytest
 
-HEAVY = ("sympy", "mpmath", "jinja2", "pycparser", "cffi", "subprocess", "tempfile", "platformdirs", "click", "rich")
+HEAVY = (
+    "sympy",
+    "mpmath",
+    "jinja2",
+    "pycparser",
+    "cffi",
+    "subprocess",
+    "tempfile",
+    "platformdirs",
+    "click",
+    "rich",
+)
 CALL = """
 import sys, numpy
 before = set(sys.modules)
@@ -43,5 +54,7 @@ def test_options_are_part_of_the_key(door, empty_cache):
 
 
 def test_importing_is_light():
-    found = modules("import sys, numpy\nbefore = set(sys.modules)\nimport tapeless\nprint(*set(sys.modules) - before)")
+    found = modules(
+        "import sys, numpy\nbefore = set(sys.modules)\nimport tapeless\nprint(*set(sys.modules) - before)"
+    )
     assert not {name for name in found if name.partition(".")[0] in HEAVY}

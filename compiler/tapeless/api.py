@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import keyword
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -118,10 +119,26 @@ def compile_module(
     _check_name(name)
     materials, reads = [], []
     for function, source in sources.items():
-        material, read = _material(source, function, None, None)
+        material, read = _material(source, function, None)
         materials.append(material)
         reads.append(read)
     return _module(list(zip(materials, reads, strict=True)), options, name)
+
+
+def read(source: Any, *, name: str | None = None, inputs: Inputs = None) -> Program:
+    """Read a formula without compiling it: no C compiler is needed.
+
+    Parameters
+    ----------
+    source, name, inputs
+        As for `compile`.
+
+    Returns
+    -------
+    Program
+        The formula as a graph.
+    """
+    return _material(source, name, inputs)[1]()
 
 
 def compile_program(program: Program, options: Options | None = None) -> Function:
@@ -143,7 +160,7 @@ def compile_programs(programs: Sequence[Program], options: Options, name: str) -
 
 
 def _compile(source: Any, name: str | None, inputs: Inputs, options: Options) -> Function:
-    material, read = _material(source, name, inputs, options.wrt)
+    material, read = _material(source, name, inputs)
     return _function(material, read, options)
 
 
@@ -193,9 +210,7 @@ def _once(read: Callable[[], Program], wrt: Sequence[str] | None) -> Callable[[]
     return again
 
 
-def _material(
-    source: Any, name: str | None, inputs: Inputs, wrt: Sequence[str] | None
-) -> tuple[Material, Callable[[], Program]]:
+def _material(source: Any, name: str | None, inputs: Inputs) -> tuple[Material, Callable[[], Program]]:
     """Return what identifies a source, and how to read it."""
     if name is not None:
         _check_name(name)
@@ -309,8 +324,8 @@ def _input_names(inputs: Inputs) -> tuple[str, ...] | None:
 
 
 def _check_name(name: str) -> None:
-    if not isinstance(name, str) or not name.isidentifier():
-        raise ArgumentError(f"name must be an identifier, not {name!r}")
+    if not isinstance(name, str) or not name.isidentifier() or keyword.iskeyword(name):
+        raise ArgumentError(f"name must be an identifier and no keyword of Python, not {name!r}")
 
 
-__all__ = ["compile", "compile_module", "compile_program", "compile_programs"]
+__all__ = ["compile", "compile_module", "compile_program", "compile_programs", "read"]

@@ -275,9 +275,9 @@ def derive(
 
 
 def _program(text: str, name: str | None, inputs: tuple[str, ...] | None) -> Program:
-    from tapeless.api import _material
+    from tapeless.api import read
 
-    return _material(text, name, inputs, None)[1]()
+    return read(text, name=name, inputs=inputs)
 
 
 def _differentiated(program: Program, wrt: tuple[str, ...] | None) -> tuple[str, ...]:

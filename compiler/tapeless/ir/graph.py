@@ -131,7 +131,7 @@ class Builder:
         if op not in _TOTAL or (op == "named" and payload in ("inf", "nan")):
             return False
         total = self._total
-        return all([total[arg] for arg in args])  # a list: quicker than a generator for one or two
+        return all(total[arg] for arg in args)  # a list: quicker than a generator for one or two
 
     def is_total(self, node: int) -> bool:
         """Whether the value of `node` exists for all real inputs, as far as its operations tell."""

@@ -52,7 +52,18 @@ def test_line_reads_like_the_tutorial():
 
 
 def test_nothing_but_names_of_parameters_comes_from_the_user():
-    nasty = ['x; system("touch x"); //', "*/ int main(void) {", "x\ny", "größe", "double", "exp", "n", "i", "v0", "t1"]
+    nasty = [
+        'x; system("touch x"); //',
+        "*/ int main(void) {",
+        "x\ny",
+        "größe",
+        "double",
+        "exp",
+        "n",
+        "i",
+        "v0",
+        "t1",
+    ]
     p = program(lambda b, *xs: b.sum(list(xs)), nasty, ("system(1)",), name="rm -rf /")
     made = source(p)
     for text in (made.text, made.header):
@@ -66,7 +77,23 @@ def test_nothing_but_names_of_parameters_comes_from_the_user():
 
 @pytest.mark.parametrize("compiler", COMPILERS)
 def test_nasty_names_compile(compiler, tmp_path):
-    nasty = ["double", "exp", "n", "i", "v0", "t1", "k0", "NULL", "larger", "x", "x_", "arg0", "res1", "j0", "sinf"]
+    nasty = [
+        "double",
+        "exp",
+        "n",
+        "i",
+        "v0",
+        "t1",
+        "k0",
+        "NULL",
+        "larger",
+        "x",
+        "x_",
+        "arg0",
+        "res1",
+        "j0",
+        "sinf",
+    ]
     p = program(lambda b, *xs: b.maximum(*xs), nasty, ("y",), name="log")
     made = source(p)
     compiles(made.text, made.header, made.name, tmp_path, compiler)
@@ -77,7 +104,9 @@ def test_nasty_names_compile(compiler, tmp_path):
 def test_everything_at_once_compiles_without_warnings(compiler, dtype, tmp_path):
     def build(b, x, y, z):
         c = b.or_(b.and_(b.compare("lt", x, y), b.compare("ne", y, z)), b.not_(b.compare("le", x, z)))
-        terms = [b.call(op, x) for op in "sin erf loggamma sign heaviside round round_away floor abs sqrt".split()]
+        terms = [
+            b.call(op, x) for op in "sin erf loggamma sign heaviside round round_away floor abs sqrt".split()
+        ]
         terms += [b.call(op, x, y) for op in "atan2 hypot fmod remainder copysign fdim fmax fmin".split()]
         terms += [b.pow(x, y), b.maximum(x, y, z), b.minimum(x, b.neg(b.named("inf"))), b.named("nan")]
         terms += [b.select(c, b.call("log", x), b.neg(b.neg(b.call("exp", y)))), b.neg(b.rational(2))]
@@ -96,7 +125,9 @@ def test_the_header_is_c_plus_plus_as_well(tmp_path):
     if compiler is None:
         pytest.skip("no C++ compiler")
     (tmp_path / "line.h").write_text(source(LINE).header)
-    (tmp_path / "use.cpp").write_text('#include "line.h"\nusing f = decltype(&line_forward); f used = line_forward;\n')
+    (tmp_path / "use.cpp").write_text(
+        '#include "line.h"\nusing f = decltype(&line_forward); f used = line_forward;\n'
+    )
     subprocess.run([compiler, "-Wall", "-Wextra", "-Werror", "-c", "use.cpp"], cwd=tmp_path, check=True)
 
 
@@ -143,4 +174,6 @@ def test_float32_numbers_read_back_exactly():
 def test_reserved_words_are_not_plain_names():
     assert not any(is_plain_name(word) for word in RESERVED)
     assert all(is_plain_name(name) for name in ("w", "x1", "sigma", "T_max", "out", "lambda", "E"))
-    assert not any(is_plain_name(name) for name in ("_x", "x__y", "3x", "ä", "", "x y", "sinf", "powl", "size_t"))
+    assert not any(
+        is_plain_name(name) for name in ("_x", "x__y", "3x", "ä", "", "x y", "sinf", "powl", "size_t")
+    )

@@ -47,7 +47,17 @@ def test_every_power_asked_for_is_made(exponents):
 
 @pytest.mark.parametrize(
     ("exponents", "cost"),
-    [([2], 1), ([3], 2), ([4], 2), ([2, 3, 4], 3), ([6, 12], 4), ([15], 6), ([-1, -2], 2), ([-3], 3), ([-6, -12], 5)],
+    [
+        ([2], 1),
+        ([3], 2),
+        ([4], 2),
+        ([2, 3, 4], 3),
+        ([6, 12], 4),
+        ([15], 6),
+        ([-1, -2], 2),
+        ([-3], 3),
+        ([-6, -12], 5),
+    ],
 )
 def test_cost(exponents, cost):
     _, ops = run([Fraction(e) for e in exponents])
