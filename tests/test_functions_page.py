@@ -31,7 +31,9 @@ def table():
         edges = "; ".join(f"({', '.join(f'{a:g}' for a in e.args)}): {e.why}" for e in row.edges[:1])
         domain = "all real numbers" if row.domain == REAL else f"`{row.domain}`"
         also = [name for name in names[row.name] if name != row.name]
-        spelt = f"`{row.name}({args})`" + (f", also {', '.join(f'`{name}`' for name in also)}" if also else "")
+        spelt = f"`{row.name}({args})`" + (
+            f", also {', '.join(f'`{name}`' for name in also)}" if also else ""
+        )
         lines.append(f"| {spelt} | {rules or NOTES[row.name]} | {domain} | {edges} |")
     return "\n".join(lines) + "\n"
 
@@ -39,7 +41,8 @@ def table():
 def test_the_page_is_the_table(update_golden):
     before, _, rest = PAGE.read_text(encoding="utf-8").partition(START)
     old, _, after = rest.partition(END)
-    made = f"\nIn the rules `x` or `a, b` are the arguments, `y` is the result and `y_bar` its cotangent.\n\n{table()}\n"
+    notation = "In the rules `x` or `a, b` are the arguments, `y` is the result and `y_bar` its cotangent."
+    made = f"\n{notation}\n\n{table()}\n"
     if update_golden:
         PAGE.write_text(before + START + made + END + after, encoding="utf-8")
         old = made

@@ -134,7 +134,7 @@ def test_a_full_disk(empty_cache, monkeypatch):
         """A file on a disk that fills up while it is written."""
 
         def __init__(self, path):
-            self.file = open(path, "xb")
+            self.file = open(path, "xb")  # noqa: SIM115
 
         def __enter__(self):
             return self

@@ -6,8 +6,7 @@ This is where the two wings meet. On a cache hit nothing of the deriving wing is
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from tapeless.errors import DerivativeError
 from tapeless.kinds import Wrt
@@ -29,8 +28,7 @@ _LARGE: Final = 2000
 """Statements in one function beyond which the compiler is asked for less."""
 
 
-@dataclass(frozen=True, slots=True)
-class Face:
+class Face(NamedTuple):
     """What is known of a function without its Program.
 
     Attributes
@@ -68,8 +66,7 @@ class Face:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Member:
+class Member(NamedTuple):
     """A function as it goes into a library.
 
     Attributes
@@ -90,8 +87,7 @@ class Member:
     wrt: Wrt = None
 
 
-@dataclass(frozen=True, slots=True)
-class Built:
+class Built(NamedTuple):
     """A member's kernels, loaded.
 
     Attributes

@@ -298,11 +298,9 @@ class Function:
         from tapeless.kinds import derive, plain
 
         row = kind_of(kind)
-        derived = plain(derive(self.program, row.name, self._wrt(wrt)))
-        from dataclasses import replace
-
-        named = replace(derived, name=f"{self.name}_{row.name}")
-        return compile_program(named, replace(self._options, wrt=None))
+        derived = derive(self.program, row.name, self._wrt(wrt))
+        named = plain(derived, f"{self.name}_{row.name}")
+        return compile_program(named, self._options._replace(wrt=None))
 
     @property
     def formulas(self) -> dict[str, sympy.Expr]:

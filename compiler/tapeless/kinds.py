@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from tapeless.errors import ArgumentError
 from tapeless.runtime.signature import KernelSignature, Operand, Result
@@ -15,8 +14,7 @@ if TYPE_CHECKING:
 Wrt = Sequence[str] | None
 
 
-@dataclass(frozen=True, slots=True)
-class Kind:
+class Kind(NamedTuple):
     """A kind of kernel.
 
     Attributes
@@ -134,12 +132,12 @@ def signature(program: Program, symbol: str, dtype: str) -> KernelSignature:
     )
 
 
-def plain(program: Program) -> Program:
+def plain(program: Program, name: str) -> Program:
     """Return a derivative as a function of its own: every input a primal, nothing summed."""
     from tapeless.ir.program import Input, Output, Program
 
     return Program(
-        program.name,
+        name,
         tuple(Input(item.name, item.shape) for item in program.inputs),
         tuple(Output(output.name, output.nodes, output.shape) for output in program.outputs),
         program.graph,

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from tapeless.errors import ArgumentError, UnsupportedError
 
@@ -19,8 +18,7 @@ _SIGNS: Final[dict[str, Range]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Options:
+class Options(NamedTuple):
     """Options of a compilation, validated.
 
     Attributes

@@ -10,12 +10,12 @@ import subprocess
 import tempfile
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from hashlib import sha256
 from types import MappingProxyType
 
 from tapeless.errors import CacheError, CompilerError, TapelessError
 from tapeless.runtime.cache import Cache
 from tapeless.runtime.compiler import Compiler
+from tapeless.runtime.digest import sha256
 from tapeless.runtime.library import Library
 from tapeless.runtime.private import private_path
 
@@ -97,7 +97,7 @@ def _key(source: str, headers: Mapping[str, str], command: Sequence[str], compil
         parts += [name, headers[name]]
     # Lengths in front, so that no two lists of parts run together into one text.
     text = "".join(f"{len(part)}:{part}" for part in parts)
-    return sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
+    return str(sha256(text.encode("utf-8", "surrogateescape")).hexdigest())
 
 
 def _compile(command: Sequence[str], files: Mapping[str, str], timeout: float) -> tuple[bytes | None, str]:

@@ -20,11 +20,10 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
-from hashlib import sha256
-from typing import Any
+from typing import Any, NamedTuple
 
 from tapeless.errors import CacheError
+from tapeless.runtime.digest import sha256
 from tapeless.runtime.library import Library
 
 _DEFAULT_LIMIT = 512 << 20
@@ -40,8 +39,7 @@ _KEEP_FOR = 60.0
 _PRUNED_STAMP = "pruned"
 
 
-@dataclass(frozen=True, slots=True)
-class CacheInfo:
+class CacheInfo(NamedTuple):
     """State of a cache: where it lies, how many libraries it holds, its size and limit in bytes."""
 
     path: str

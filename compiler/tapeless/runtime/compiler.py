@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from tapeless.errors import CompilerError
 from tapeless.runtime import cpu
@@ -27,8 +27,7 @@ _FLAGS = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Compiler:
+class Compiler(NamedTuple):
     """A C compiler.
 
     Parameters

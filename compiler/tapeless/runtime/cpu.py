@@ -7,8 +7,8 @@ command line alone, and a cache shared between machines stays right.
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 
 # Names as in /proc/cpuinfo: "pni" is SSE3, "abm" is LZCNT.
 # Source: System V psABI for x86-64, section "Micro-Architecture Levels".
@@ -19,8 +19,7 @@ _LEVELS = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Cpu:
+class Cpu(NamedTuple):
     """A processor family: `name` is part of cache keys, `flags` go to the compiler."""
 
     name: str

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from hashlib import sha256
+from typing import NamedTuple
+
+from tapeless.runtime.digest import sha256
 
 
-@dataclass(frozen=True, slots=True)
-class Library:
+class Library(NamedTuple):
     """A shared object on disk.
 
     Parameters
@@ -28,6 +28,6 @@ class Library:
         """
         try:
             with open(self.path, "rb") as file:
-                return sha256(file.read()).hexdigest() == self.digest
+                return bool(sha256(file.read()).hexdigest() == self.digest)
         except OSError:
             return False

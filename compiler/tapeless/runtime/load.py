@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import _cffi_backend
 
@@ -21,8 +20,7 @@ from tapeless.runtime.library import Library
 CFunction = Callable[..., Any]
 
 
-@dataclass(frozen=True, slots=True)
-class Declaration:
+class Declaration(NamedTuple):
     """A C function type.
 
     Parameters

@@ -13,16 +13,14 @@ overlaps any other lane; the same pointer may occur twice in `in`.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from math import prod
-from typing import Any
+from typing import Any, NamedTuple
 
 ROLES = ("primal", "cotangent", "tangent")
 DTYPES = ("float64", "float32")
 
 
-@dataclass(frozen=True, slots=True)
-class Operand:
+class Operand(NamedTuple):
     """An input of a kernel.
 
     Parameters
@@ -46,8 +44,7 @@ class Operand:
         return prod(self.shape)
 
 
-@dataclass(frozen=True, slots=True)
-class Result:
+class Result(NamedTuple):
     """An output of a kernel.
 
     Parameters
@@ -71,8 +68,14 @@ class Result:
         return prod(self.shape)
 
 
-@dataclass(frozen=True, slots=True)
-class KernelSignature:
+class _Fields(NamedTuple):
+    symbol: str
+    dtype: str
+    operands: tuple[Operand, ...]
+    results: tuple[Result, ...]
+
+
+class KernelSignature(_Fields):
     """Name and argument list of a compiled kernel.
 
     Parameters
@@ -83,22 +86,27 @@ class KernelSignature:
         "float64" or "float32": the type of every lane.
     operands, results
         In the order of the kernel's pointer tables.
+
+    Raises
+    ------
+    ValueError
+        For a dtype, role or gradient that cannot be.
     """
 
-    symbol: str
-    dtype: str
-    operands: tuple[Operand, ...]
-    results: tuple[Result, ...]
+    __slots__ = ()
 
-    def __post_init__(self) -> None:
-        if self.dtype not in DTYPES:
-            raise ValueError(f"dtype must be one of {DTYPES}, not {self.dtype!r}")
-        for operand in self.operands:
+    def __new__(
+        cls, symbol: str, dtype: str, operands: tuple[Operand, ...], results: tuple[Result, ...]
+    ) -> KernelSignature:
+        if dtype not in DTYPES:
+            raise ValueError(f"dtype must be one of {DTYPES}, not {dtype!r}")
+        for operand in operands:
             if operand.role not in ROLES:
                 raise ValueError(f"role of {operand.name} must be one of {ROLES}, not {operand.role!r}")
-        for result in self.results:
-            if result.like is not None and self.operands[result.like].shape != result.shape:
+        for result in results:
+            if result.like is not None and operands[result.like].shape != result.shape:
                 raise ValueError(f"{result.name} and the operand it is the gradient of differ in core shape")
+        return super().__new__(cls, symbol, dtype, operands, results)
 
     def to_json(self) -> dict[str, Any]:
         """Return the signature as plain dicts and lists."""

@@ -10,12 +10,12 @@ import json
 import os
 from collections.abc import Mapping
 from functools import lru_cache
-from hashlib import sha256
 from typing import Any
 
 from tapeless.runtime import cpu
 from tapeless.runtime.cache import Cache
 from tapeless.runtime.compiler import Compiler, find_compiler
+from tapeless.runtime.digest import blake2b, sha256
 from tapeless.runtime.library import Library
 from tapeless.runtime.load import KERNEL
 
@@ -31,14 +31,14 @@ def package_digest() -> str:
     that an upgrade could find the kernels of the release before it, or a cache shipped in an image would
     never be hit.
     """
-    digest = sha256()
+    digest = blake2b()
     for root in _source_roots():
         for relative, path in sorted(_sources(root)):
             with open(path, "rb") as file:
                 content = file.read()
             digest.update(f"{relative}\n{len(content)}\n".encode())
             digest.update(content)
-    return digest.hexdigest()
+    return str(digest.hexdigest())
 
 
 def compiler(cc: str | None = None) -> Compiler:
@@ -73,7 +73,7 @@ def request_key(request: object, options: Mapping[str, Any], compiler: Compiler)
         KERNEL.cdef,
     ]
     text = json.dumps(parts, sort_keys=True, ensure_ascii=True)
-    return sha256(text.encode("ascii")).hexdigest()
+    return str(sha256(text.encode("ascii")).hexdigest())
 
 
 def recall(cache: Cache | None, key: str) -> tuple[dict[str, Any], Library] | None:

@@ -17,7 +17,9 @@ ROOT = Path(__file__).resolve().parents[3]
 
 def test_every_template_is_found_here():
     for path in sorted((ROOT / "templates").rglob("*.j2")):
-        assert template_text(path.relative_to(ROOT / "templates").as_posix()) == path.read_text(encoding="utf-8")
+        assert template_text(path.relative_to(ROOT / "templates").as_posix()) == path.read_text(
+            encoding="utf-8"
+        )
 
 
 def test_a_missing_template_is_an_error():
@@ -43,6 +45,8 @@ def test_the_package_works_from_a_zip(tmp_path):
         "import tapeless; assert '.zip' in tapeless.__file__, tapeless.__file__;"
         "f = tapeless.compile('x*y + sin(x)'); print(f.backward(1.0, 0.0, [2.0])[0], f(0.0, 1.0))"
     )
-    done = subprocess.run([sys.executable, "-c", code, str(archive)], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(archive)], capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stderr
     assert done.stdout.split() == ["3.0", "0.0"]
