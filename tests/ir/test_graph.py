@@ -70,7 +70,7 @@ def test_division_by_a_power_of_two_is_a_product_any_other_stays(b):
         (lambda b, x, y: b.mul(b.rational(2), b.mul(b.rational(3), x)), "6*x"),
         (lambda b, x, y: b.pow(b.neg(x), b.rational(2)), "x**2"),
         (lambda b, x, y: b.pow(x, b.rational(Fraction(1, 2))), "sqrt(x)"),
-        (lambda b, x, y: b.div(x, b.div(y, x)), "x**2/y"),
+        (lambda b, x, y: b.div(x, b.div(b.rational(1), y)), "x*y"),
         (lambda b, x, y: b.call("sin", b.neg(x)), "-sin(x)"),
         (lambda b, x, y: b.call("cos", b.neg(x)), "cos(x)"),
         (lambda b, x, y: b.call("log", b.call("exp", x)), "x"),
@@ -83,6 +83,10 @@ def test_identities(b, build, text):
     assert write(b, build(b, b.input(0), b.input(1))) == text
 
 
+def _over_itself(b, node):
+    return b.div(node, node)
+
+
 @pytest.mark.parametrize(
     ("build", "why"),
     [
@@ -92,6 +96,11 @@ def test_identities(b, build, text):
         (lambda b, x: b.mul(b.rational(0), b.call("log", x)), "NaN for x < 0"),
         (lambda b, x: b.pow(b.call("log", x), b.rational(0)), "NaN for x < 0"),
         (lambda b, x: b.div(b.call("sqrt", x), b.call("sqrt", x)), "NaN for x < 0"),
+        (lambda b, x: _over_itself(b, b.maximum(x, b.rational(0))), "NaN for x < 0"),
+        (lambda b, x: _over_itself(b, b.call("floor", x)), "NaN for 0 <= x < 1"),
+        (lambda b, x: b.div(b.rational(0), b.maximum(x, b.rational(0))), "NaN for x < 0"),
+        (lambda b, x: b.div(b.sub(x, x), b.sub(x, x)), "0/0 everywhere"),
+        (lambda b, x: b.pow(b.rational(1), b.call("log", x)), "NaN for x < 0"),
         (lambda b, x: b.call("sqrt", b.pow(x, b.rational(2))), "abs(x), not x"),
         (lambda b, x: b.pow(b.pow(x, b.rational(2)), b.rational(Fraction(1, 2))), "abs(x), not x"),
     ],
@@ -164,6 +173,21 @@ def test_complements_and_absorption(b):
     assert b.or_(c, b.and_(c, d)) == c
     assert b.or_(b.and_(c, d), b.and_(c, b.not_(d))) == c
     assert b.and_(c, b.or_(c, d)) == c
+
+
+def test_factors_are_merged_only_while_they_stay_tame(b):
+    x, y = b.input(0), b.input(1)
+    huge, tiny = b.rational(10**200), b.rational(Fraction(1, 10**200))
+    assert write(b, b.mul(huge, b.mul(huge, x))) == "1e200*(1e200*x)"
+    assert write(b, b.mul(b.mul(tiny, x), b.mul(tiny, y))) == "1e-200*x*(1e-200*y)"
+    assert write(b, b.mul(b.rational(1000), b.mul(b.rational(Fraction(1, 8)), x))) == "125*x"
+
+
+def test_repeated_factors_stay_short(b):
+    node, factor = b.input(0), b.rational(Fraction(1.01))
+    for _ in range(1000):
+        node = b.mul(factor, node)
+    assert max(p.denominator.bit_length() for p in b.payloads if isinstance(p, Fraction)) <= 256
 
 
 def test_long_sums_are_pairwise_short_ones_as_written(b):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from fractions import Fraction
 
 import mpmath
 import pytest
@@ -155,6 +156,42 @@ def test_ties_are_shared_by_distinct_arguments():
     g = function(3, lambda b, x, y, z: b.maximum(x, y, b.rational(2)))
     assert run(vjp(g), 2, 2, 0, 1) == [0, 0, 0], "a tie with a constant gives 0"
     assert run(vjp(g), 3, 3, 0, 1) == [0.5, 0.5, 0]
+
+
+def test_an_irrational_constant_is_a_constant_at_a_tie():
+    for op in ("max", "fmax"):
+        f = function(1, lambda b, x, op=op: b.call(op, x, b.call("sqrt", b.rational(4))))
+        assert run(vjp(f), 2, 1) == [0]
+    g = function(1, lambda b, x: b.maximum(x, b.mul(b.rational(2), b.named("pi"))))
+    assert "0.5" not in str(g)
+    assert vjp(g).graph.payloads.count(Fraction(1, 2)) == 0
+    h = function(2, lambda b, x, y: b.call("fmin", x, y))
+    assert run(vjp(h), 2, 2, 1) == [0.5, 0.5]
+    assert run(vjp(h), 1, math.nan, 1) == [1, 0]
+
+
+def test_guards_of_a_long_chain_cost_linearly():
+    def chain(n):
+        def build(b, x, y):
+            for k in range(n):
+                x = b.select(b.compare("lt", x, y), b.mul(y, b.rational(k + 2)), b.mul(b.rational(3), x))
+            return x
+
+        program = gradient(function(2, build), value=True)
+        return op_counts(lower(program, "value_and_grad", "float64"))["total"]
+
+    short, long = chain(50), chain(200)
+    assert long <= 4.6 * short
+
+
+def test_the_derivative_of_a_wide_maximum_is_linear():
+    def wide(n):
+        b = Builder()
+        node = b.maximum(*(b.call("sin", b.input(k)) for k in range(n)))
+        program = finish("m", [Input(f"x{k}") for k in range(n)], [Output("out", (node,))], b)
+        return len(gradient(program).graph)
+
+    assert wide(400) <= 4.1 * wide(100)
 
 
 def test_forward_mode_is_blind_to_the_branch_not_taken_too():

@@ -22,6 +22,11 @@ ONE: Final = Fraction(1)
 HALF: Final = Fraction(1, 2)
 _FOLD_BITS: Final = 2048
 """Exact results with more bits than this are left as operations."""
+_MERGE_BITS: Final = 256
+"""Factors of a product are merged up to this many bits: sweeps that multiply again and again stay linear."""
+_HOIST: Final = Fraction(2) ** 32
+"""Factors beyond this, or below its reciprocal, stay where they were written: what they scale may be as extreme
+the other way, and float32 ends at 2**128."""
 
 NAMED_CONSTANTS: Final = ("pi", "e", "inf", "nan", "euler_gamma", "golden_ratio", "catalan")
 """Payloads of `named` nodes."""
@@ -30,7 +35,9 @@ _COMMUTATIVE: Final = frozenset(row.name for row in PRIMITIVES.values() if row.c
 _BOOLEAN: Final = frozenset(row.name for row in PRIMITIVES.values() if row.boolean)
 _TOTAL: Final = frozenset(row.name for row in PRIMITIVES.values() if row.domain == REAL) - {"tan"}
 _ABSORB_WIDTH: Final = 16
-"""Conditions wider than this are not searched for absorption: a longer condition is still a right one."""
+"""Conditions are flattened and searched for absorption up to this width: a longer one is still a right one."""
+_POSITIVE: Final = frozenset(("exp", "exp2", "cosh"))
+"""Functions without a zero."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,13 +86,15 @@ class Builder:
         The graph to continue, or None for an empty one. It is not changed.
     """
 
-    __slots__ = ("_index", "_total", "args", "ops", "payloads")
+    __slots__ = ("_constant", "_index", "_nonzero", "_total", "args", "ops", "payloads")
 
     def __init__(self, graph: Graph | None = None) -> None:
         self.ops: list[str] = []
         self.args: list[tuple[int, ...]] = []
         self.payloads: list[Payload] = []
         self._total: list[bool] = []
+        self._nonzero: list[bool] = []
+        self._constant: list[bool] = []
         self._index: dict[Key, int] = {}
         if graph is not None:
             for op, args, payload in zip(graph.ops, graph.args, graph.payloads, strict=True):
@@ -104,6 +113,9 @@ class Builder:
         self.args.append(args)
         self.payloads.append(payload)
         self._total.append(self._is_total(op, args, payload))
+        self._nonzero.append(self._is_nonzero(op, args, payload))
+        constant = self._constant
+        constant.append(op != "input" and all(constant[arg] for arg in args))
         self._index[key] = node
         return node
 
@@ -133,6 +145,17 @@ class Builder:
         total = self._total
         return all(total[arg] for arg in args)  # a list: quicker than a generator for one or two
 
+    def _is_nonzero(self, op: str, args: tuple[int, ...], payload: Payload) -> bool:
+        """Whether the value is zero at most on a set without interior; False where that is not plain to see."""
+        nonzero = self._nonzero
+        if op == "rational":
+            return bool(payload)
+        if op in ("mul", "div"):
+            return nonzero[args[0]] and nonzero[args[1]]
+        if op in ("neg", "pow", "abs"):
+            return nonzero[args[0]]
+        return op in _POSITIVE or op == "input" or (op == "named" and payload not in ("inf", "nan"))
+
     def is_total(self, node: int) -> bool:
         """Whether the value of `node` exists for all real inputs, as far as its operations tell."""
         return self._total[node]
@@ -143,8 +166,8 @@ class Builder:
         return payload if type(payload) is Fraction else None
 
     def is_constant(self, node: int) -> bool:
-        """Whether `node` is a number by itself."""
-        return self.ops[node] in ("rational", "named")
+        """Whether no input reaches `node`."""
+        return self._constant[node]
 
     def is_boolean(self, node: int) -> bool:
         """Whether `node` is a truth value."""
@@ -261,9 +284,9 @@ class Builder:
             return self.neg(self.mul(args[a][0], b))
         if ops[b] == "neg":
             return self.neg(self.mul(a, args[b][0]))
-        if ops[a] == "mul" and type(self.payloads[args[a][0]]) is Fraction:
+        if ops[a] == "mul" and _is_moderate(self.payloads[args[a][0]]):
             return self.mul(args[a][0], self.mul(args[a][1], b))
-        if ops[b] == "mul" and type(self.payloads[args[b][0]]) is Fraction:
+        if ops[b] == "mul" and _is_moderate(self.payloads[args[b][0]]):
             return self.mul(args[b][0], self.mul(a, args[b][1]))
         base, power = self._integer_power(a)
         other, more = self._integer_power(b)
@@ -285,14 +308,23 @@ class Builder:
         if op == "neg":
             return self._scale(-factor, args[0])
         if op == "mul" and type(inner := self.payloads[args[0]]) is Fraction:
-            folded = self._fold(factor * inner)
-            if folded is not None:
-                return self.mul(folded, args[1])
+            merged = self._merge(factor, inner)
+            if merged is not None:
+                return self.mul(merged, args[1])
         if op == "div" and type(inner := self.payloads[args[0]]) is Fraction:
-            folded = self._fold(factor * inner)
-            if folded is not None:
-                return self.div(folded, args[1])
+            merged = self._merge(factor, inner)
+            if merged is not None:
+                return self.div(merged, args[1])
         return self.node("mul", (self.rational(factor), b))
+
+    def _merge(self, p: Fraction, q: Fraction) -> int | None:
+        """Return the product of two factors of one product, None where they had better stay apart."""
+        product = p * q
+        if product.numerator.bit_length() + product.denominator.bit_length() > _MERGE_BITS:
+            return None
+        return (
+            self.rational(product) if _is_moderate(product) and _is_moderate(p) and _is_moderate(q) else None
+        )
 
     def _integer_power(self, node: int) -> tuple[int, int]:
         if self.ops[node] == "pow":
@@ -318,20 +350,20 @@ class Builder:
             return self.neg(self.div(args[a][0], b))
         if ops[b] == "neg":
             return self.neg(self.div(a, args[b][0]))
-        if a == b and self._total[a]:
+        if a == b and self._total[a] and self._nonzero[a]:
             return self.rational(1)
-        if type(p) is Fraction and not p and self._total[b]:
+        if type(p) is Fraction and not p and self._total[b] and self._nonzero[b]:
             return a
-        if ops[b] == "div":
-            return self.div(self.mul(a, args[b][1]), args[b][0])
+        if ops[b] == "div" and self.payloads[args[b][0]] == 1 and self._total[args[b][1]]:
+            return self.mul(a, args[b][1])
         return self.node("div", (a, b))
 
     def pow(self, a: int, b: int) -> int:
         """Return a**b as a real power: NaN for a negative base with an exponent that is no integer."""
         power = self.payloads[b]
         if type(power) is Fraction:
-            if not power and self._total[a]:
-                return self.rational(1)
+            if not power:  # C's pow gives 1 for a NaN as well
+                return self._where_it_exists(a, self.rational(1))
             if power == 1:
                 return a
             if power == HALF:
@@ -357,7 +389,15 @@ class Builder:
                 return self.pow(self.args[a][0], b)
         elif self.payloads[a] == "e":
             return self.call("exp", b)
+        elif self.payloads[a] == 1:
+            return self._where_it_exists(b, a)
         return self.node("pow", (a, b))
+
+    def _where_it_exists(self, node: int, value: int) -> int:
+        """Return `value` where `node` is a number, NaN where it is not."""
+        if self._total[node]:
+            return value
+        return self.select(self.compare("eq", node, node), value, self.named("nan"))
 
     def sum(self, terms: Sequence[int]) -> int:
         """Return the sum of `terms`: as written for a few, pairwise for many."""
@@ -467,7 +507,7 @@ class Builder:
             kind = self.ops[condition]
             if kind == end:
                 return condition
-            if kind == op:
+            if kind == op and len(self.args[condition]) < _ABSORB_WIDTH:
                 flat.update(self.args[condition])
             elif kind != unit:
                 flat.add(condition)
@@ -480,7 +520,7 @@ class Builder:
         if len(flat) == 1:
             return next(iter(flat))
         for c in flat:
-            if self.ops[c] in (op, end):
+            if self.ops[c] == end or (self.ops[c] == op and len(self.args[c]) < _ABSORB_WIDTH):
                 return self._junction(op, tuple(sorted(flat)))
         return self.node(op, tuple(sorted(flat)))
 
@@ -568,6 +608,11 @@ _SPECIAL: Final[dict[str, Callable[..., int]]] = {
 
 def _key(op: str, args: tuple[int, ...], payload: Payload) -> Key:
     return op, tuple(sorted(args)) if op in _COMMUTATIVE else args, payload
+
+
+def _is_moderate(payload: Payload) -> bool:
+    """Whether a payload is a rational of a size that may be moved through a product."""
+    return type(payload) is Fraction and (not payload or 1 / _HOIST <= abs(payload) <= _HOIST)
 
 
 def _is_power_of_two(n: int) -> bool:

@@ -136,13 +136,27 @@ def _write(
 
 
 def _number(value: Fraction) -> tuple[str, int]:
-    """Write a rational as a decimal where that is exact and short, else as a quotient."""
-    digits = str(value.numerator) if value.numerator.bit_length() < 128 else f"{float(value):.17g}"
+    """Write a rational as a decimal where that is exact and short, else as a quotient, else rounded."""
+    level = _ATOM if value >= 0 else _SUM
+    if value.numerator.bit_length() > _DIGITS or value.denominator.bit_length() > _DIGITS:
+        return _rounded(value), level
     if value.denominator == 1:
-        return digits, _ATOM if value >= 0 else _SUM
-    if value.denominator.bit_length() < 128:
-        decimal = f"{float(value):.6g}"
-        if Fraction(decimal) == value:
-            return decimal, _ATOM if value >= 0 else _SUM
-        return f"{digits}/{value.denominator}", _PRODUCT if value >= 0 else _SUM
-    return f"{float(value):.17g}", _ATOM if value >= 0 else _SUM
+        return str(value.numerator), level
+    decimal = f"{float(value):.6g}"
+    if Fraction(decimal) == value:
+        return decimal, level
+    return f"{value.numerator}/{value.denominator}", _PRODUCT if value >= 0 else _SUM
+
+
+_DIGITS: Final = 128
+"""Rationals of more bits are shown rounded."""
+
+
+def _rounded(value: Fraction) -> str:
+    from decimal import MAX_EMAX, MIN_EMIN, Context
+
+    context = Context(prec=17, Emax=MAX_EMAX, Emin=MIN_EMIN)
+    quotient = context.divide(
+        context.create_decimal(value.numerator), context.create_decimal(value.denominator)
+    )
+    return str(quotient.normalize(context)).lower().replace("e+", "e")

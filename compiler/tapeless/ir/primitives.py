@@ -201,13 +201,13 @@ _ROWS: tuple[Primitive, ...] = (
               samples=((-7.0, 7.0), (0.7, 3.0)), cost=20.0, source="y = a - b*rint(a/b); C11 7.12.10.2"),
     Primitive("fdim", _AB, ("y_bar", "-y_bar"), ("a > b", "a > b"), samples=_BOTH,
               source="y = max(a - b, 0); C11 7.12.12.1", edges=(Edge((1.0, 1.0), (0.0, 0.0), "tie with 0"),)),
-    Primitive("fmax", _AB, ("where(a == b, y_bar/2, y_bar)", "where(a == b, y_bar/2, y_bar)"),
-              ("a == y", "b == y"), samples=_BOTH, commutative=True, source="C11 7.12.12.2, ignores NaN",
+    # ---- extrema; their rules depend on which arguments are constants: see rules.py
+    Primitive("fmax", _AB, (), samples=_BOTH, commutative=True,
+              source="C11 7.12.12.2, ignores NaN; ties as for max",
               edges=(Edge((1.0, 1.0), (0.5, 0.5), "a tie is shared"),)),
-    Primitive("fmin", _AB, ("where(a == b, y_bar/2, y_bar)", "where(a == b, y_bar/2, y_bar)"),
-              ("a == y", "b == y"), samples=_BOTH, commutative=True, source="C11 7.12.12.3, ignores NaN",
+    Primitive("fmin", _AB, (), samples=_BOTH, commutative=True,
+              source="C11 7.12.12.3, ignores NaN; ties as for min",
               edges=(Edge((1.0, 1.0), (0.5, 0.5), "a tie is shared"),)),
-    # ---- n-ary; their rules depend on which arguments are constants: see rules.py
     Primitive("max", ("*",), (), samples=_BOTH, commutative=True,
               source="a tie is shared by the distinct arguments that tie; with a constant: 0",
               edges=(Edge((1.0, 1.0), (0.5, 0.5), "a tie is shared"),)),

@@ -118,7 +118,7 @@ def links(builder: Builder, node: int, active: Callable[[int], bool]) -> list[Li
     row = PRIMITIVES[op]
     if row.rules is None:
         return None
-    if op in ("max", "min"):
+    if op in ("max", "min", "fmax", "fmin"):
         return _extremum_links(builder, node, active)
     found = []
     names = dict(zip(row.args, args, strict=False))
@@ -142,27 +142,31 @@ def _puller(builder: Builder, rule: str, names: dict[str, int]) -> Callable[[int
 
 
 def _extremum_links(builder: Builder, node: int, active: Callable[[int], bool]) -> list[Link]:
-    """Edges of max and min: to what attains the extremum; ties shared, none at a tie with a constant."""
+    """Edges of max, min, fmax, fmin: to what attains the extremum; ties shared, none at a tie with a constant."""
     op, args = builder.ops[node], builder.args[node]
-    beats = "gt" if op == "max" else "lt"
+    beats = "gt" if op in ("max", "fmax") else "lt"
     reaches = "ge" if op == "max" else "le"
     fixed = [arg for arg in args if builder.is_constant(arg)]
     free = [arg for arg in args if not builder.is_constant(arg)]
+    pull = _sharer(builder, node, free)
     found = []
     for position, arg in enumerate(args):
-        if arg in fixed or not active(arg):
+        if builder.is_constant(arg) or not active(arg):
             continue
-        if len(args) == 2:
+        if len(args) == 2 and (fixed or op in ("max", "min")):
             guard = builder.compare(beats if fixed else reaches, arg, args[1 - position])
-        else:
+        else:  # fmax and fmin ignore a NaN: what equals the result attains it
             guard = builder.and_(
                 builder.compare("eq", arg, node), *(builder.compare("ne", node, c) for c in fixed)
             )
-        found.append(Link(position, guard, _sharer(builder, node, free)))
+        found.append(Link(position, guard, pull))
     return found
 
 
 def _sharer(builder: Builder, node: int, free: list[int]) -> Callable[[int], int]:
+    """Return what divides a cotangent by the number of arguments that tie; that number is built once."""
+    tied: list[int] = []
+
     def pull(bar: int) -> int:
         if len(free) == 1:
             return bar
@@ -170,8 +174,10 @@ def _sharer(builder: Builder, node: int, free: list[int]) -> Callable[[int], int
         if len(free) == 2:
             half = builder.rational(Fraction(1, 2))
             return builder.mul(bar, builder.select(builder.compare("eq", *free), half, one))
-        zero = builder.rational(0)
-        ties = [builder.select(builder.compare("eq", arg, node), one, zero) for arg in free]
-        return builder.div(bar, builder.sum(ties))
+        if not tied:
+            zero = builder.rational(0)
+            ties = [builder.select(builder.compare("eq", arg, node), one, zero) for arg in free]
+            tied.append(builder.sum(ties))
+        return builder.div(bar, tied[0])
 
     return pull

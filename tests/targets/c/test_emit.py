@@ -72,7 +72,7 @@ def test_nothing_but_names_of_parameters_comes_from_the_user():
         assert text.isascii()
         for parameter in re.findall(r"\*(?:restrict )?(\w+)[,)]", text):
             assert parameter == "in" or is_plain_name(parameter), parameter
-    assert made.name == "tapeless_function"
+    assert re.fullmatch("function_[0-9a-f]{8}", made.name)
 
 
 @pytest.mark.parametrize("compiler", COMPILERS)
@@ -150,10 +150,21 @@ def test_parentheses_keep_the_order_of_operations():
     assert "v0 - (v1 - v2*(v0 + v1))" in source(p).text
 
 
-def test_one_function_is_defined_twice_nowhere():
-    kernels = [lower(LINE, "forward", "float64")]
-    with pytest.raises(ValueError, match="line_forward"):
-        emit([("line", kernels), ("line", kernels)], "line")
+def test_kernels_of_several_functions_never_share_a_name():
+    def kernels(name):
+        p = program(lambda b, x: b.mul(x, x), ["x"], name=name)
+        return name, [
+            lower(p, "forward", "float64"),
+            lower(vjp(p, value=True), "forward_backward", "float64"),
+        ]
+
+    made = emit([kernels("f"), kernels("f_forward"), kernels("\u03bb"), kernels("\u03bc")], "layers")
+    names = re.findall(r"^void (\w+)\(", made.text, flags=re.M)
+    assert len(names) == len(set(names)) == 16
+
+
+def test_names_of_macros_are_not_plain():
+    assert not any(is_plain_name(name) for name in ("M_PI", "FP_FAST_FMA", "LINE_H", "MATH_ERRNO", "DBL_MAX"))
 
 
 @pytest.mark.parametrize("value", [0.1, 1.0, 1e300, 5e-324, 123456789.0, 1 / 3, -2.5, 2.0**53])

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
+from hashlib import sha256
 from typing import Any, Final
 
 from tapeless.targets.c.expressions import Body, body
@@ -23,8 +24,8 @@ _LINE: Final = 100
 
 
 def c_name(name: str) -> str:
-    """Return `name` where it may stand in C, else one that is generated."""
-    return name if is_plain_name(name) else "tapeless_function"
+    """Return `name` where it may stand in C, else one that is generated and tells names apart."""
+    return name if is_plain_name(name) else f"function_{sha256(name.encode()).hexdigest()[:8]}"
 
 
 def emit(functions: Sequence[tuple[str, Sequence[Kernel]]], name: str) -> Source:
@@ -43,13 +44,11 @@ def emit(functions: Sequence[tuple[str, Sequence[Kernel]]], name: str) -> Source
     symbols: list[tuple[str, str]] = []
     calls: set[str] = set()
     dtype = "float64"
-    for number, (function, kernels) in enumerate(functions):
-        prefix = function if is_plain_name(function) else f"{stem}_{number}" if len(functions) > 1 else stem
+    for function, kernels in functions:
+        prefix = _free_prefix(c_name(function), [kernel.kind for kernel in kernels], taken)
         for kernel in kernels:
             symbol = f"{prefix}_{kernel.kind}"
-            if symbol in taken:
-                raise ValueError(f"two kernels are called {symbol}")
-            taken.add(symbol)
+            taken |= {symbol, f"{symbol}_lanes"}
             symbols.append((f"{function}.{kernel.kind}", symbol))
             written = body(kernel)
             calls |= written.calls
@@ -72,6 +71,13 @@ def emit(functions: Sequence[tuple[str, Sequence[Kernel]]], name: str) -> Source
         header=templates.get_template("c/module.h.j2").render(fields),
         symbols=tuple(symbols),
     )
+
+
+def _free_prefix(prefix: str, kinds: Sequence[str], taken: Set[str]) -> str:
+    """Lengthen a prefix until no kernel of its function is called like one of another."""
+    while any(f"{prefix}_{kind}{ending}" in taken for kind in kinds for ending in ("", "_lanes")):
+        prefix += "_"
+    return prefix
 
 
 def _kernel_fields(kernel: Kernel, written: Body, symbol: str) -> dict[str, Any]:

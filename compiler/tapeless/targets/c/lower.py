@@ -13,8 +13,10 @@ from tapeless.ir.program import Program, compacted
 from tapeless.targets.c import powers
 from tapeless.targets.c.kernel import Kernel, Literal, Param, Statement, Value
 from tapeless.targets.c.spelling import spellable
-from tapeless.targets.reference import round_constant
+from tapeless.targets.reference import nearest, round_constant
 
+_EXACT: Final = 2**24
+"""Integers below are exact in every dtype."""
 _NOTE_WIDTH: Final = 160
 """A formula longer than this is not repeated in a comment: the statements say it."""
 
@@ -133,6 +135,8 @@ class _Lowering:
             exponent = self.graph.payloads[args[1]]
             if isinstance(exponent, Fraction) and exponent in self._powers.get(args[0], ()):
                 return self._power(args[0], exponent)
+            if isinstance(exponent, Fraction) and exponent.denominator == 1 and abs(exponent) >= _EXACT:
+                return self._huge_power(args[0], exponent)
         values = tuple(self.values[arg] for arg in args)
         if op in ("and", "or"):
             return self._junction(op, values)
@@ -145,6 +149,12 @@ class _Lowering:
             return total
         return self.emit(op, *values)
 
+    def _huge_power(self, base: int, exponent: Fraction) -> Value:
+        """Give the sign of an odd power by hand: as a double the exponent is even."""
+        value = self.values[base]
+        power = self.emit("pow", self.emit("abs", value), Literal(nearest(exponent, self.dtype)))
+        return self.emit("copysign", power, value) if exponent.numerator % 2 else power
+
     def _power(self, base: int, exponent: Fraction) -> Value:
         if base not in self._expanded:
             value = self.values[base]
@@ -153,10 +163,13 @@ class _Lowering:
         return self._expanded[base][exponent]
 
     def _junction(self, op: str, values: tuple[Value, ...]) -> Value:
-        """Join truth values two by two; one that is constant decides or drops out."""
+        """Join truth values two by two; one that is constant decides or drops out.
+
+        From the last back: conditions along a chain of branches grow at the front, so the rest is shared.
+        """
         decides = 0.0 if op == "and" else 1.0
         total: Value | None = None
-        for value in values:
+        for value in reversed(values):
             if isinstance(value, Literal):
                 if value.value == decides:
                     return value

@@ -102,8 +102,7 @@ def expand(
             found[e] = down[n]
         else:
             assert root is not None
-            # x**(-n - 1/2) = x**(-n - 1)*sqrt(x)
-            if n + 1 not in down:
-                down[n + 1] = emit("mul", down[n], down[1])
-            found[e] = emit("mul", down[n + 1], root)
+            # x**(-n - 1/2) = x**(-n)*(1/sqrt(x)): both infinite at 0, and neither overflows before the result
+            inverse = emit("div", ONE, root)
+            found[e] = emit("mul", down[n], inverse) if n else inverse
     return found

@@ -46,6 +46,8 @@ _STRUCTURE: Final = frozenset(
 
 _PLAIN: Final = re.compile(r"[A-Za-z][A-Za-z0-9_]*\Z", re.ASCII)
 _GENERATED: Final = re.compile(r"([vtckr]\d+|[in]|larger|smaller|sign_of|step_at)\Z")
+# Macros that headers define, or may: FP_FAST_FMA, M_PI, MATH_ERRNO, DBL_MAX, our own include guard, ...
+_MACRO: Final = re.compile(r"[A-Z][A-Z0-9]*_[A-Z0-9_]*\Z")
 
 # Keywords of C and C++ and names that a translation unit here may meet.
 RESERVED: Final = frozenset(
@@ -81,7 +83,7 @@ def is_plain_name(name: str) -> bool:
     """Whether a user's name may stand in C: a plain ASCII identifier, not reserved, not one we generate."""
     if not _PLAIN.match(name) or name in RESERVED or len(name) > 60:
         return False
-    if _GENERATED.match(name):
+    if _GENERATED.match(name) or _MACRO.match(name):
         return False
     # <math.h> has every function again for float and long double; linkers know names with two underscores.
     return not (name[-1] in "fl" and name[:-1] in RESERVED) and "__" not in name
