@@ -175,6 +175,16 @@ def test_complements_and_absorption(b):
     assert b.and_(c, b.or_(c, d)) == c
 
 
+def test_the_number_of_an_input_is_not_its_value(b):
+    """Lane 0 is not the rational 0, nor lane 1 the rational 1."""
+    x, y, z = (b.input(k) for k in range(3))
+    for first in (x, y, z):
+        for op, sign in (("pow", "**"), ("div", "/"), ("mul", "*"), ("add", " + "), ("sub", " - ")):
+            if first != z:
+                assert write(b, b.call(op, first, z)) == f"{'xyz'[first]}{sign}z"
+    assert write(b, b.div(x, b.div(y, z))) == "x/(y/z)"
+
+
 def test_factors_are_merged_only_while_they_stay_tame(b):
     x, y = b.input(0), b.input(1)
     huge, tiny = b.rational(10**200), b.rational(Fraction(1, 10**200))

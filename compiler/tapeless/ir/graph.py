@@ -354,7 +354,7 @@ class Builder:
             return self.rational(1)
         if type(p) is Fraction and not p and self._total[b] and self._nonzero[b]:
             return a
-        if ops[b] == "div" and self.payloads[args[b][0]] == 1 and self._total[args[b][1]]:
+        if ops[b] == "div" and self.rational_value(args[b][0]) == 1 and self._total[args[b][1]]:
             return self.mul(a, args[b][1])
         return self.node("div", (a, b))
 
@@ -389,7 +389,7 @@ class Builder:
                 return self.pow(self.args[a][0], b)
         elif self.payloads[a] == "e":
             return self.call("exp", b)
-        elif self.payloads[a] == 1:
+        elif self.rational_value(a) == 1:
             return self._where_it_exists(b, a)
         return self.node("pow", (a, b))
 

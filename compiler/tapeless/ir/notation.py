@@ -142,9 +142,10 @@ def _number(value: Fraction) -> tuple[str, int]:
         return _rounded(value), level
     if value.denominator == 1:
         return str(value.numerator), level
-    decimal = f"{float(value):.6g}"
-    if Fraction(decimal) == value:
-        return decimal, level
+    for digits in (6, 17):
+        decimal = f"{float(value):.{digits}g}"
+        if Fraction(decimal) == value:
+            return decimal, level
     return f"{value.numerator}/{value.denominator}", _PRODUCT if value >= 0 else _SUM
 
 

@@ -6,8 +6,9 @@ from collections.abc import Iterable, Sequence, Set
 from hashlib import sha256
 from typing import Any, Final
 
-from tapeless.targets.c.expressions import Body, body
+from tapeless.targets.c.expressions import Body, Line, bodies
 from tapeless.targets.c.kernel import Kernel, Param, Source
+from tapeless.targets.c.parts import partition
 from tapeless.targets.c.spelling import HELPERS, is_plain_name
 from tapeless.targets.c.templates import environment
 
@@ -50,10 +51,12 @@ def emit(functions: Sequence[tuple[str, Sequence[Kernel]]], name: str) -> Source
             symbol = f"{prefix}_{kernel.kind}"
             taken |= {symbol, f"{symbol}_lanes"}
             symbols.append((f"{function}.{kernel.kind}", symbol))
-            written = body(kernel)
-            calls |= written.calls
+            cut = partition(kernel)
+            written = bodies(kernel, cut)
+            for part in written:
+                calls |= part.calls
             dtype = kernel.dtype
-            shown.append(_kernel_fields(kernel, written, symbol))
+            shown.append(_kernel_fields(kernel, cut.slots, written, symbol))
     real = "float" if dtype == "float32" else "double"
     fields = {
         "stem": stem,
@@ -63,6 +66,7 @@ def emit(functions: Sequence[tuple[str, Sequence[Kernel]]], name: str) -> Source
         "kernels": shown,
         "helpers": [HELPERS[op] for op in HELPERS if op in calls],
         "math": bool(calls - frozenset(HELPERS)) or any(k["limits"] for k in shown),
+        "parted": any(not k["whole"] for k in shown),
     }
     templates = environment()
     return Source(
@@ -80,50 +84,72 @@ def _free_prefix(prefix: str, kinds: Sequence[str], taken: Set[str]) -> str:
     return prefix
 
 
-def _kernel_fields(kernel: Kernel, written: Body, symbol: str) -> dict[str, Any]:
+def _kernel_fields(kernel: Kernel, slots: int, written: Sequence[Body], symbol: str) -> dict[str, Any]:
     ins, outs = _parameter_names(kernel.ins, kernel.outs)
     real = "float" if kernel.dtype == "float32" else "double"
-    used = {lane for _, lane in written.loads}
+    used = {lane for part in written for _, lane in part.loads}
     notes = [f"r{k} = {text}" for k, text in enumerate(kernel.notes) if text]
-    texts = [text for _, text, _ in written.constants]
-    texts += [line.text for line in written.lines] + list(written.stores)
+    whole = len(written) == 1
+    in_names = [f"{name}[i]" if whole else f"((const {real} *)in[{k}])[i]" for k, name in enumerate(ins)]
+    out_names = [f"{name}[i]" if whole else f"(({real} *)out[{k}])[i]" for k, name in enumerate(outs)]
+    parts = [_part_fields(part, real, in_names, out_names) for part in written]
+    tables = [f"in[{k}]" for k in range(len(ins))] + [f"out[{k}]" for k in range(len(outs))]
+    pointers = [f"const {real} *{name}" for name in ins] + [f"{real} *{name}" for name in outs]
+    restricted = [p.replace("*", "*restrict ", 1) for p in pointers]
     return {
         "symbol": symbol,
         "title": _TITLES.get(kernel.kind, kernel.kind),
-        "notes": notes if len(notes) <= _MAX_NOTES else [],
+        "notes": notes if len(notes) <= _MAX_NOTES and whole else [],
+        "whole": whole,
+        "parts": parts,
+        "slots": slots,
         "ins": ins,
         "outs": outs,
-        "prototype": _wrap(
-            f"void {symbol}(",
-            ["ptrdiff_t n"]
-            + [f"const {real} *restrict {name}" for name in ins]
-            + [f"{real} *restrict {name}" for name in outs],
-        ),
-        "declaration": _wrap(
-            f"void {symbol}(",
-            ["ptrdiff_t n"]
-            + [f"const {real} *{name}" for name in ins]
-            + [f"{real} *{name}" for name in outs],
-        ),
-        "unused": [name for lane, name in enumerate(ins) if lane not in used],
-        "constants": _columns((name, text, meaning) for name, text, meaning in written.constants),
-        "loads": _columns((name, f"{ins[lane]}[i]") for name, lane in written.loads),
-        "lines": [
-            (("int" if line.truth else real), name, line.text)
-            for line, name in zip(written.lines, _pad([line.name for line in written.lines]), strict=True)
-        ],
-        "stores": [
-            (target, text)
-            for target, text in zip(_pad([f"{name}[i]" for name in outs]), written.stores, strict=True)
-        ],
-        "limits": any("HUGE_VAL" in text or "NAN" in text for text in texts),
-        "table": [f"in[{k}]" for k in range(len(ins))] + [f"out[{k}]" for k in range(len(outs))],
-        "table_call": _wrap(
-            f"    {symbol}(",
-            ["n", *(f"in[{k}]" for k in range(len(ins))), *(f"out[{k}]" for k in range(len(outs)))],
-        ),
+        "prototype": _wrap(f"void {symbol}(", ["ptrdiff_t n", *restricted]),
+        "declaration": _wrap(f"void {symbol}(", ["ptrdiff_t n", *pointers]),
+        "unused": [name for lane, name in enumerate(ins) if lane not in used] if whole else [],
+        "in_table": _wrap("        (const void *const[]){", ins, "}") if ins else "        NULL",
+        "out_table": _wrap("        (void *const[]){", outs, "}"),
+        "limits": any(part["limits"] for part in parts),
+        "table_call": _wrap(f"    {symbol}(", ["n", *tables]),
         "no_inputs": not ins,
     }
+
+
+def _part_fields(part: Body, real: str, ins: Sequence[str], outs: Sequence[str]) -> dict[str, Any]:
+    texts = [text for _, text, _ in part.constants]
+    texts += [line.text for line in part.lines] + [text for _, text in (*part.writes, *part.stores)]
+    zero = "0.0f" if real == "float" else "0.0"
+    reads = [
+        Line(r.name, f"w[{r.text}] != {zero}" if r.truth else f"w[{r.text}]", r.truth) for r in part.reads
+    ]
+    stored = [(f"w[{slot}]", text) for slot, text in part.writes]
+    stored += [(outs[lane], text) for lane, text in part.stores]
+    return {
+        "constants": _columns(part.constants),
+        "loads": _columns((name, ins[lane]) for name, lane in part.loads),
+        "reads": _typed(reads, real),
+        "lines": _typed(part.lines, real),
+        "stores": _columns(stored),
+        "limits": any("HUGE_VAL" in text or "NAN" in text for text in texts),
+        "unused": [
+            name
+            for name, is_used in (
+                ("in", bool(part.loads)),
+                ("out", bool(part.stores)),
+                ("w", bool(part.reads or part.writes)),
+                ("i", bool(part.loads or part.stores)),
+            )
+            if not is_used
+        ],
+    }
+
+
+def _typed(lines: Sequence[Line], real: str) -> list[tuple[str, str, str]]:
+    """Give type, padded name and text of each line; types are padded where they differ."""
+    types = _pad(["int" if line.truth else real for line in lines])
+    names = _pad([line.name for line in lines])
+    return [(kind, name, line.text) for kind, name, line in zip(types, names, lines, strict=True)]
 
 
 def _parameter_names(ins: Iterable[Param], outs: Iterable[Param]) -> tuple[list[str], list[str]]:
@@ -159,11 +185,11 @@ def _columns(rows: Iterable[tuple[str, ...]]) -> list[tuple[str, ...]]:
     return [(*(column[i] for column in columns), row[-1]) for i, row in enumerate(rows)]
 
 
-def _wrap(head: str, items: Sequence[str]) -> str:
-    """Join arguments after `head`, breaking lines under the parenthesis."""
+def _wrap(head: str, items: Sequence[str], end: str = ")") -> str:
+    """Join items after `head`, breaking lines under the first of them."""
     lines, line = [], head
     for k, item in enumerate(items):
-        piece = item + (")" if k == len(items) - 1 else ",")
+        piece = item + (end if k == len(items) - 1 else ",")
         if len(line) + len(piece) > _LINE and line.strip() != head.strip():
             lines.append(line.rstrip())
             line = " " * len(head)

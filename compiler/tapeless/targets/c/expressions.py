@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from tapeless.targets.c.kernel import Kernel, Literal, Statement, Value
+from tapeless.targets.c.parts import Part, Partition
 from tapeless.targets.c.spelling import BINARY, CALLS, HELPERS, TRUTHS, call, number
 
 _WIDTH: Final = 68
@@ -18,7 +19,7 @@ _CHOICE: Final = 3
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """`const <type> <name> = <text>;`, or a store where `name` is an output lane."""
+    """`const <type> <name> = <text>;`"""
 
     name: str
     text: str
@@ -35,60 +36,76 @@ class Body:
         Named constants with their meaning: (name, number, meaning).
     loads
         (name, lane) of each input scalar that is used.
+    reads
+        Values from the workspace, as `Line`s whose text is the slot's number.
     lines
         Temporaries in order.
+    writes
+        (slot of the workspace, expression).
     stores
-        The expression each output lane receives.
+        (output lane, expression).
     calls
         The primitives whose C function or helper occurs.
     """
 
     constants: tuple[tuple[str, str, str], ...]
     loads: tuple[tuple[str, int], ...]
+    reads: tuple[Line, ...]
     lines: tuple[Line, ...]
-    stores: tuple[str, ...]
+    writes: tuple[tuple[int, str], ...]
+    stores: tuple[tuple[int, str], ...]
     calls: frozenset[str]
 
 
-def body(kernel: Kernel) -> Body:
-    """Write the statements of a kernel as C expressions."""
-    return _Writer(kernel).write()
+def bodies(kernel: Kernel, cut: Partition) -> list[Body]:
+    """Write the parts of a kernel as C expressions."""
+    uses = _uses(kernel)
+    return [_Writer(kernel, part, uses).write() for part in cut.parts]
 
 
 class _Writer:
-    def __init__(self, kernel: Kernel) -> None:
+    def __init__(self, kernel: Kernel, part: Part, uses: list[int]) -> None:
         self.kernel = kernel
-        self.uses = _uses(kernel)
+        self.part = part
+        self.uses = uses
+        self.kept = {place for place, _ in part.writes}
         self.texts: dict[int, tuple[str, int]] = {}
+        self.loads: dict[str, int] = {}
         self.lines: list[Line] = []
         self.constants: dict[Literal, str] = {}
         self.temporaries = {"t": 0, "c": 0}
 
     def write(self) -> Body:
-        loads = []
-        for place, statement in enumerate(self.kernel.statements):
-            if not self.uses[place]:
-                continue
-            if statement.op == "load":
-                lane = statement.args[0]
-                assert isinstance(lane, int)
-                self.texts[place] = (f"v{lane}", _ATOM)
-                loads.append((f"v{lane}", lane))
-                continue
-            self.texts[place] = self._place(place, statement)
-        stores = tuple(self._operand(value, 0) for value in self.kernel.stores)
+        statements, part = self.kernel.statements, self.part
+        reads = []
+        for place, slot in part.reads:
+            name = f"u{slot}"
+            self.texts[place] = (name, _ATOM)
+            reads.append(Line(name, str(slot), statements[place].op in TRUTHS))
+        here = range(part.start, part.stop)
+        for place in here:
+            statement = statements[place]
+            if self.uses[place] and statement.op != "load":
+                self.texts[place] = self._place(place, statement)
+        writes = tuple((slot, self._operand(place, 0)) for place, slot in part.writes)
+        stores = tuple((lane, self._operand(self.kernel.stores[lane], 0)) for lane in part.stores)
         dtype = self.kernel.dtype
-        constants = tuple((name, number(c.value, dtype), c.meaning) for c, name in self.constants.items())
-        used = frozenset(s.op for p, s in enumerate(self.kernel.statements) if self.uses[p])
         return Body(
-            constants, tuple(sorted(loads, key=lambda x: x[1])), tuple(self.lines), stores, used & _NAMED
+            constants=tuple((name, number(c.value, dtype), c.meaning) for c, name in self.constants.items()),
+            loads=tuple(sorted(self.loads.items(), key=lambda item: item[1])),
+            reads=tuple(reads),
+            lines=tuple(self.lines),
+            writes=writes,
+            stores=stores,
+            calls=frozenset(statements[p].op for p in here if self.uses[p]) & _NAMED,
         )
 
     def _place(self, place: int, statement: Statement) -> tuple[str, int]:
         """Write a statement; give it a name unless its only user can hold it."""
         text, level = self._expression(statement)
         truth = statement.op in TRUTHS
-        if self.uses[place] == 1 and len(text) <= _WIDTH // 2 and statement.op != "select":
+        alone = self.uses[place] == 1 and place not in self.kept
+        if alone and len(text) <= _WIDTH // 2 and statement.op != "select":
             return text, level
         letter = "c" if truth else "t"
         name = f"{letter}{self.temporaries[letter]}"
@@ -100,8 +117,17 @@ class _Writer:
         if isinstance(value, Literal):
             text, own = self._literal(value)
         else:
-            text, own = self.texts[value]
+            text, own = self._text(value)
         return text if own >= level else f"({text})"
+
+    def _text(self, place: int) -> tuple[str, int]:
+        statement = self.kernel.statements[place]
+        if statement.op == "load":
+            lane = statement.args[0]
+            assert isinstance(lane, int)
+            self.loads[f"v{lane}"] = lane
+            return f"v{lane}", _ATOM
+        return self.texts[place]
 
     def _literal(self, literal: Literal) -> tuple[str, int]:
         if literal.meaning:
@@ -111,7 +137,7 @@ class _Writer:
 
     def _atom(self, value: Value) -> str:
         """Write an operand as a name or number: arms of a choice must be computed before it."""
-        if isinstance(value, Literal) or self.texts[value][1] == _ATOM:
+        if isinstance(value, Literal) or self._text(value)[1] == _ATOM:
             return self._operand(value, _UNARY)
         text, _ = self.texts[value]
         name = f"t{self.temporaries['t']}"

@@ -45,7 +45,7 @@ _STRUCTURE: Final = frozenset(
 )
 
 _PLAIN: Final = re.compile(r"[A-Za-z][A-Za-z0-9_]*\Z", re.ASCII)
-_GENERATED: Final = re.compile(r"([vtckr]\d+|[in]|larger|smaller|sign_of|step_at)\Z")
+_GENERATED: Final = re.compile(r"([vtckru]\d+|[in]|larger|smaller|sign_of|step_at)\Z")
 # Macros that headers define, or may: FP_FAST_FMA, M_PI, MATH_ERRNO, DBL_MAX, our own include guard, ...
 _MACRO: Final = re.compile(r"[A-Z][A-Z0-9]*_[A-Z0-9_]*\Z")
 
