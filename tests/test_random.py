@@ -49,7 +49,7 @@ steps = st.one_of(
     st.tuples(st.sampled_from(("lt", "le")), places, places, places, places),
 )
 codes = st.lists(steps, min_size=5, max_size=14)
-points = st.tuples(*(st.floats(-2.5, 2.5).map(lambda v: round(v, 3)) for _ in INPUTS))
+points = st.tuples(*(st.floats(-2.5, 2.5).map(lambda v: round(v, 3) + 0.0) for _ in INPUTS))
 
 
 def program_of(code, outputs=1):
@@ -81,8 +81,12 @@ def smooth_at(program, values):
     inner = reference.evaluate_nodes(program.graph, range(len(program.graph)), lanes, ctx)
     if not all(isinstance(v, bool) or (ctx.isfinite(v) and abs(v) < 1e8) for v in inner):
         return None
-    if any(op in ("sqrt", "cbrt") and not v for op, v in zip(program.graph.ops, inner, strict=True)):
-        return None  # an infinite slope times zero: the table states what each does at 0 by itself
+    for op, args in zip(program.graph.ops, program.graph.args, strict=True):
+        values_in = [inner[arg] for arg in args]
+        if op in ("sqrt", "cbrt", "abs") and not values_in[0]:
+            return None  # conventions, not limits: the table's own tests look at each by itself
+        if op in ("max", "min", "lt", "le", "hypot") and (values_in[0] == values_in[1] or not any(values_in)):
+            return None
     [slopes] = reference.numerical_gradient(program, values, digits=25)
     if not all(slope.exists and abs(slope.value) < 1e8 for slope in slopes):
         return None
@@ -166,6 +170,9 @@ def agree(got, want, program, values):
         )
         sizes = [abs(float(v)) for v in inner if not isinstance(v, bool)]
         if any(not math.isfinite(size) or size > 1e6 or 0 < size < 1e-6 for size in sizes):
+            return
+        # C tells -0 from +0, and atan2 jumps there; mpmath has one zero.
+        if any(op == "atan2" and not inner[args[0]] for op, args in zip(graph.ops, graph.args, strict=True)):
             return
         assert got == want or abs(got - want) <= 1e-7 * (1 + max(sizes)), (got, want)
 
