@@ -63,7 +63,7 @@ void black_scholes_backward(ptrdiff_t n, const double *restrict S, const double 
         const double t13 = t9 - t12*t4;
         const double t14 = t12*v4;
         const double t15 = 0.5*(t10*v2) + t13*v3/(2.0*t2) + t12*t1;
-        const double t16 = t12*v1/v0/v1;
+        const double t16 = t12/t0/v1;
 
         S_bar[i]     = 0.5*(v5*erfc(-t5)) + t16;
         K_bar[i]     = -0.5*(t8*t6) - t16*t0;
@@ -112,7 +112,7 @@ void black_scholes_forward_backward(ptrdiff_t n, const double *restrict S, const
         const double t16 = t12 - t15*t4;
         const double t17 = t15*v4;
         const double t18 = 0.5*(t13*v2) + t16*v3/(2.0*t2) + t15*t1;
-        const double t19 = t15*v1/v0/v1;
+        const double t19 = t15/t0/v1;
 
         out[i]       = 0.5*(v0*t6) - 0.5*(t10*t9);
         S_bar[i]     = 0.5*(v5*t6) + t19;

@@ -48,14 +48,14 @@ void clip_backward(ptrdiff_t n, const double *restrict x, const double *restrict
         const double v3 = out_bar[i];
 
         const double t0 = larger(v0, v1);
-        const int c0 = t0 <= v2;
+        const int    c0 = t0 <= v2;
         const double t1 = (t0 == v2) ? 0.5 : 1.0;
         const double t2 = v3*t1;
         const double t3 = (v2 <= t0) ? t2 : 0.0;
         const double t4 = (v0 == v1) ? 0.5 : 1.0;
         const double t5 = t2*t4;
-        const double t6 = (c0 & (v0 <= v1)) ? t5 : 0.0;
-        const double t7 = (c0 & (v1 <= v0)) ? t5 : 0.0;
+        const double t6 = ((v0 <= v1) & c0) ? t5 : 0.0;
+        const double t7 = ((v1 <= v0) & c0) ? t5 : 0.0;
 
         x_bar[i]  = t7;
         lo_bar[i] = t6;
@@ -82,14 +82,14 @@ void clip_forward_backward(ptrdiff_t n, const double *restrict x, const double *
         const double v3 = out_bar[i];
 
         const double t0 = larger(v0, v1);
-        const int c0 = t0 <= v2;
+        const int    c0 = t0 <= v2;
         const double t1 = (t0 == v2) ? 0.5 : 1.0;
         const double t2 = v3*t1;
         const double t3 = (v2 <= t0) ? t2 : 0.0;
         const double t4 = (v0 == v1) ? 0.5 : 1.0;
         const double t5 = t2*t4;
-        const double t6 = (c0 & (v0 <= v1)) ? t5 : 0.0;
-        const double t7 = (c0 & (v1 <= v0)) ? t5 : 0.0;
+        const double t6 = ((v0 <= v1) & c0) ? t5 : 0.0;
+        const double t7 = ((v1 <= v0) & c0) ? t5 : 0.0;
 
         out[i]    = smaller(t0, v2);
         x_bar[i]  = t7;

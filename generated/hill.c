@@ -44,7 +44,7 @@ void hill_backward(ptrdiff_t n, const double *restrict L, const double *restrict
         const double t3  = v3/t2;
         const double t4  = t3*(t1/t2);
         const double t5  = t3 - t4;
-        const int c0  = v2 == 0.0;
+        const int    c0  = v2 == 0.0;
         const double t6  = v2 - 1.0;
         const double t7  = -(t4*v2*pow(v1, t6));
         const double t8  = c0 ? 0.0 : t7;
@@ -85,7 +85,7 @@ void hill_forward_backward(ptrdiff_t n, const double *restrict L, const double *
         const double t4  = v3/t2;
         const double t5  = t4*t3;
         const double t6  = t4 - t5;
-        const int c0  = v2 == 0.0;
+        const int    c0  = v2 == 0.0;
         const double t7  = v2 - 1.0;
         const double t8  = -(t5*v2*pow(v1, t7));
         const double t9  = c0 ? 0.0 : t8;

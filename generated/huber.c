@@ -40,13 +40,13 @@ void huber_backward(ptrdiff_t n, const double *restrict r, const double *restric
         const double v2 = out_bar[i];
 
         const double t0 = fabs(v0);
-        const int c0 = t0 <= v1;
+        const int    c0 = t0 <= v1;
         const double t1 = v2*v1;
         const double t2 = v2*(t0 - 0.5*v1) - 0.5*t1;
         const double t3 = c0 ? 0.0 : t2;
         const double t4 = -t1;
         const double t5 = (v0 < 0.0) ? t4 : t1;
-        const double t6 = ((!c0) & (v0 != 0.0)) ? t5 : 0.0;
+        const double t6 = ((v0 != 0.0) & (!c0)) ? t5 : 0.0;
         const double t7 = v2*v0;
         const double t8 = c0 ? t7 : 0.0;
 
@@ -71,7 +71,7 @@ void huber_forward_backward(ptrdiff_t n, const double *restrict r, const double 
         const double v2 = out_bar[i];
 
         const double t0  = fabs(v0);
-        const int c0  = t0 <= v1;
+        const int    c0  = t0 <= v1;
         const double t1  = t0 - 0.5*v1;
         const double t2  = 0.5*(v0*v0);
         const double t3  = v1*t1;
@@ -81,7 +81,7 @@ void huber_forward_backward(ptrdiff_t n, const double *restrict r, const double 
         const double t7  = c0 ? 0.0 : t6;
         const double t8  = -t5;
         const double t9  = (v0 < 0.0) ? t8 : t5;
-        const double t10 = ((!c0) & (v0 != 0.0)) ? t9 : 0.0;
+        const double t10 = ((v0 != 0.0) & (!c0)) ? t9 : 0.0;
         const double t11 = v2*v0;
         const double t12 = c0 ? t11 : 0.0;
 

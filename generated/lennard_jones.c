@@ -29,6 +29,9 @@ void lennard_jones_forward(ptrdiff_t n, const double *restrict epsilon,
  *
  *     r0 = 4*(v5*((v1**2/(v2**2 + v3**2 + v4**2))**6 - (v1**2/(v2**2 + v3**2 + v4**2))**3))
  *     r1 = 2*((24*(v5*v0*(v1**2/(v2**2 + v3**2 + v4**2))**5) - 12*(v5*v0*(v1**2/(v2**2 + v3**2 + v4**2))**2))/(v2**2 + v3**2 + v4**2)*v1)
+ *     r2 = -2*((24*(v5*v0*(v1**2/(v2**2 + v3**2 + v4**2))**5) - 12*(v5*v0*(v1**2/(v2**2 + v3**2 + v4**2))**2))/(v2**2 + v3**2 + v4**2)*(v1**2/(v2**2 + v3**2 + v4**2))*v2)
+ *     r3 = -2*((24*(v5*v0*(v1**2/(v2**2 + v3**2 + v4**2))**5) - 12*(v5*v0*(v1**2/(v2**2 + v3**2 + v4**2))**2))/(v2**2 + v3**2 + v4**2)*(v1**2/(v2**2 + v3**2 + v4**2))*v3)
+ *     r4 = -2*((24*(v5*v0*(v1**2/(v2**2 + v3**2 + v4**2))**5) - 12*(v5*v0*(v1**2/(v2**2 + v3**2 + v4**2))**2))/(v2**2 + v3**2 + v4**2)*(v1**2/(v2**2 + v3**2 + v4**2))*v4)
  */
 void lennard_jones_backward(ptrdiff_t n, const double *restrict epsilon,
                             const double *restrict sigma, const double *restrict x,
@@ -67,6 +70,9 @@ void lennard_jones_backward(ptrdiff_t n, const double *restrict epsilon,
  *     r0 = 4*(v0*((v1**2/(v2**2 + v3**2 + v4**2))**6 - (v1**2/(v2**2 + v3**2 + v4**2))**3))
  *     r1 = 4*(v5*((v1**2/(v2**2 + v3**2 + v4**2))**6 - (v1**2/(v2**2 + v3**2 + v4**2))**3))
  *     r2 = 2*((24*(v5*v0*(v1**2/(v2**2 + v3**2 + v4**2))**5) - 12*(v5*v0*(v1**2/(v2**2 + v3**2 + v4**2))**2))/(v2**2 + v3**2 + v4**2)*v1)
+ *     r3 = -2*((24*(v5*v0*(v1**2/(v2**2 + v3**2 + v4**2))**5) - 12*(v5*v0*(v1**2/(v2**2 + v3**2 + v4**2))**2))/(v2**2 + v3**2 + v4**2)*(v1**2/(v2**2 + v3**2 + v4**2))*v2)
+ *     r4 = -2*((24*(v5*v0*(v1**2/(v2**2 + v3**2 + v4**2))**5) - 12*(v5*v0*(v1**2/(v2**2 + v3**2 + v4**2))**2))/(v2**2 + v3**2 + v4**2)*(v1**2/(v2**2 + v3**2 + v4**2))*v3)
+ *     r5 = -2*((24*(v5*v0*(v1**2/(v2**2 + v3**2 + v4**2))**5) - 12*(v5*v0*(v1**2/(v2**2 + v3**2 + v4**2))**2))/(v2**2 + v3**2 + v4**2)*(v1**2/(v2**2 + v3**2 + v4**2))*v4)
  */
 void lennard_jones_forward_backward(ptrdiff_t n, const double *restrict epsilon,
                                     const double *restrict sigma, const double *restrict x,

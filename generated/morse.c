@@ -29,7 +29,7 @@ void morse_forward(ptrdiff_t n, const double *restrict r, const double *restrict
  *     r0 = 2*(v4*v1*(1 - exp(-v2*(v0 - v3)))*exp(-v2*(v0 - v3))*v2)
  *     r1 = v4*(1 - exp(-v2*(v0 - v3)))**2
  *     r2 = 2*(v4*v1*(1 - exp(-v2*(v0 - v3)))*exp(-v2*(v0 - v3))*(v0 - v3))
- *     r3 = (-2)*(v4*v1*(1 - exp(-v2*(v0 - v3)))*exp(-v2*(v0 - v3))*v2)
+ *     r3 = -2*(v4*v1*(1 - exp(-v2*(v0 - v3)))*exp(-v2*(v0 - v3))*v2)
  */
 void morse_backward(ptrdiff_t n, const double *restrict r, const double *restrict depth,
                     const double *restrict a, const double *restrict arg3,
@@ -62,7 +62,7 @@ void morse_backward(ptrdiff_t n, const double *restrict r, const double *restric
  *     r1 = 2*(v4*v1*(1 - exp(-v2*(v0 - v3)))*exp(-v2*(v0 - v3))*v2)
  *     r2 = v4*(1 - exp(-v2*(v0 - v3)))**2
  *     r3 = 2*(v4*v1*(1 - exp(-v2*(v0 - v3)))*exp(-v2*(v0 - v3))*(v0 - v3))
- *     r4 = (-2)*(v4*v1*(1 - exp(-v2*(v0 - v3)))*exp(-v2*(v0 - v3))*v2)
+ *     r4 = -2*(v4*v1*(1 - exp(-v2*(v0 - v3)))*exp(-v2*(v0 - v3))*v2)
  */
 void morse_forward_backward(ptrdiff_t n, const double *restrict r, const double *restrict depth,
                             const double *restrict a, const double *restrict arg3,

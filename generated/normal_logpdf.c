@@ -7,7 +7,7 @@
 
 /* Forward.
  *
- *     r0 = -(0.5*((v0 - v1)/v2)**2 + log(v2) + 0.5*log(2*pi))
+ *     r0 = -0.5*((v0 - v1)/v2)**2 - log(v2) - 0.5*log(2*pi)
  */
 void normal_logpdf_forward(ptrdiff_t n, const double *restrict x, const double *restrict mu,
                            const double *restrict sigma, double *restrict out)
@@ -21,7 +21,7 @@ void normal_logpdf_forward(ptrdiff_t n, const double *restrict x, const double *
 
         const double t0 = (v0 - v1)/v2;
 
-        out[i] = -(0.5*(t0*t0) + log(v2) + k0);
+        out[i] = -0.5*(t0*t0) - log(v2) - k0;
     }
 }
 
@@ -53,7 +53,7 @@ void normal_logpdf_backward(ptrdiff_t n, const double *restrict x, const double 
 
 /* Forward and backward in one pass.
  *
- *     r0 = -(0.5*((v0 - v1)/v2)**2 + log(v2) + 0.5*log(2*pi))
+ *     r0 = -0.5*((v0 - v1)/v2)**2 - log(v2) - 0.5*log(2*pi)
  *     r1 = -v3*((v0 - v1)/v2)/v2
  *     r2 = v3*((v0 - v1)/v2)/v2
  *     r3 = v3*((v0 - v1)/v2)/v2*((v0 - v1)/v2) - v3/v2
@@ -75,7 +75,7 @@ void normal_logpdf_forward_backward(ptrdiff_t n, const double *restrict x,
         const double t0 = (v0 - v1)/v2;
         const double t1 = v3*t0/v2;
 
-        out[i]       = -(0.5*(t0*t0) + log(v2) + k0);
+        out[i]       = -0.5*(t0*t0) - log(v2) - k0;
         x_bar[i]     = -t1;
         mu_bar[i]    = t1;
         sigma_bar[i] = t1*t0 - v3/v2;

@@ -7,7 +7,7 @@
 
 /* Forward.
  *
- *     r0 = 595521486/5/(v0**5*expm1(1438776877/100000/(v0*v1)))
+ *     r0 = 119104297.2/(v0**5*expm1(1438776877/100000/(v0*v1)))
  */
 void planck_forward(ptrdiff_t n, const double *restrict wavelength, const double *restrict T,
                     double *restrict out)
@@ -51,7 +51,7 @@ void planck_backward(ptrdiff_t n, const double *restrict wavelength, const doubl
 
 /* Forward and backward in one pass.
  *
- *     r0 = 595521486/5/(v0**5*expm1(1438776877/100000/(v0*v1)))
+ *     r0 = 119104297.2/(v0**5*expm1(1438776877/100000/(v0*v1)))
  */
 void planck_forward_backward(ptrdiff_t n, const double *restrict wavelength,
                              const double *restrict T, const double *restrict out_bar,

@@ -23,7 +23,7 @@ void rosenbrock_forward(ptrdiff_t n, const double *restrict x, const double *res
 
 /* Backward: cotangents of the outputs in, cotangents of the inputs out.
  *
- *     r0 = (-400)*(v2*(v1 - v0**2)*v0) - 2*(v2*(1 - v0))
+ *     r0 = -400*(v2*(v1 - v0**2)*v0) - 2*(v2*(1 - v0))
  *     r1 = 200*(v2*(v1 - v0**2))
  */
 void rosenbrock_backward(ptrdiff_t n, const double *restrict x, const double *restrict y,
@@ -46,7 +46,7 @@ void rosenbrock_backward(ptrdiff_t n, const double *restrict x, const double *re
 /* Forward and backward in one pass.
  *
  *     r0 = (1 - v0)**2 + 100*(v1 - v0**2)**2
- *     r1 = (-400)*(v2*(v1 - v0**2)*v0) - 2*(v2*(1 - v0))
+ *     r1 = -400*(v2*(v1 - v0**2)*v0) - 2*(v2*(1 - v0))
  *     r2 = 200*(v2*(v1 - v0**2))
  */
 void rosenbrock_forward_backward(ptrdiff_t n, const double *restrict x, const double *restrict y,

@@ -26,9 +26,9 @@ void weibull_logpdf_forward(ptrdiff_t n, const double *restrict x, const double 
 
 /* Backward: cotangents of the outputs in, cotangents of the inputs out.
  *
- *     r0 = (where(v1 == 0, 0, -v3*v1*(v0/v2)**(v1 - 1)) + v3*(v1 - 1)*v2/v0)/v2
- *     r1 = where(v0/v2 == 0, 0, -v3*(v0/v2)**v1*log(v0/v2)) + v3*log(v0/v2) + v3*v2/v1/v2
- *     r2 = -((where(v1 == 0, 0, -v3*v1*(v0/v2)**(v1 - 1)) + v3*(v1 - 1)*v2/v0)/v2*(v0/v2) + v3*v2/v1/v2*(v1/v2))
+ *     r0 = (where(v1 == 0, 0, -v3*v1*(v0/v2)**(v1 - 1)) + v3*(v1 - 1)/(v0/v2))/v2
+ *     r1 = where(v0/v2 == 0, 0, -v3*(v0/v2)**v1*log(v0/v2)) + v3*log(v0/v2) + v3/(v1/v2)/v2
+ *     r2 = -((where(v1 == 0, 0, -v3*v1*(v0/v2)**(v1 - 1)) + v3*(v1 - 1)/(v0/v2))/v2*(v0/v2) + v3/(v1/v2)/v2*(v1/v2))
  */
 void weibull_logpdf_backward(ptrdiff_t n, const double *restrict x, const double *restrict k,
                              const double *restrict scale, const double *restrict out_bar,
@@ -41,28 +41,29 @@ void weibull_logpdf_backward(ptrdiff_t n, const double *restrict x, const double
         const double v2 = scale[i];
         const double v3 = out_bar[i];
 
-        const double t0 = v1 - 1.0;
-        const double t1 = v0/v2;
-        const double t2 = log(t1);
-        const double t3 = -(v3*v1*pow(t1, t0));
-        const double t4 = (v1 == 0.0) ? 0.0 : t3;
-        const double t5 = (t4 + v3*t0*v2/v0)/v2;
-        const double t6 = v3*v2/v1/v2;
-        const double t7 = -(v3*pow(t1, v1)*t2);
-        const double t8 = (t1 == 0.0) ? 0.0 : t7;
+        const double t0 = v1/v2;
+        const double t1 = v1 - 1.0;
+        const double t2 = v0/v2;
+        const double t3 = log(t2);
+        const double t4 = -(v3*v1*pow(t2, t1));
+        const double t5 = (v1 == 0.0) ? 0.0 : t4;
+        const double t6 = (t5 + v3*t1/t2)/v2;
+        const double t7 = v3/t0/v2;
+        const double t8 = -(v3*pow(t2, v1)*t3);
+        const double t9 = (t2 == 0.0) ? 0.0 : t8;
 
-        x_bar[i]     = t5;
-        k_bar[i]     = t8 + (v3*t2 + t6);
-        scale_bar[i] = -(t5*t1 + t6*(v1/v2));
+        x_bar[i]     = t6;
+        k_bar[i]     = t9 + (v3*t3 + t7);
+        scale_bar[i] = -(t6*t2 + t7*t0);
     }
 }
 
 /* Forward and backward in one pass.
  *
  *     r0 = log(v1/v2) + (v1 - 1)*log(v0/v2) - (v0/v2)**v1
- *     r1 = (where(v1 == 0, 0, -v3*v1*(v0/v2)**(v1 - 1)) + v3*(v1 - 1)*v2/v0)/v2
- *     r2 = where(v0/v2 == 0, 0, -v3*(v0/v2)**v1*log(v0/v2)) + v3*log(v0/v2) + v3*v2/v1/v2
- *     r3 = -((where(v1 == 0, 0, -v3*v1*(v0/v2)**(v1 - 1)) + v3*(v1 - 1)*v2/v0)/v2*(v0/v2) + v3*v2/v1/v2*(v1/v2))
+ *     r1 = (where(v1 == 0, 0, -v3*v1*(v0/v2)**(v1 - 1)) + v3*(v1 - 1)/(v0/v2))/v2
+ *     r2 = where(v0/v2 == 0, 0, -v3*(v0/v2)**v1*log(v0/v2)) + v3*log(v0/v2) + v3/(v1/v2)/v2
+ *     r3 = -((where(v1 == 0, 0, -v3*v1*(v0/v2)**(v1 - 1)) + v3*(v1 - 1)/(v0/v2))/v2*(v0/v2) + v3/(v1/v2)/v2*(v1/v2))
  */
 void weibull_logpdf_forward_backward(ptrdiff_t n, const double *restrict x,
                                      const double *restrict k, const double *restrict scale,
@@ -83,8 +84,8 @@ void weibull_logpdf_forward_backward(ptrdiff_t n, const double *restrict x,
         const double t4  = pow(t2, v1);
         const double t5  = -(v3*v1*pow(t2, t1));
         const double t6  = (v1 == 0.0) ? 0.0 : t5;
-        const double t7  = (t6 + v3*t1*v2/v0)/v2;
-        const double t8  = v3*v2/v1/v2;
+        const double t7  = (t6 + v3*t1/t2)/v2;
+        const double t8  = v3/t0/v2;
         const double t9  = -(v3*t4*t3);
         const double t10 = (t2 == 0.0) ? 0.0 : t9;
 

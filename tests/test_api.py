@@ -133,3 +133,114 @@ def test_everything_public_has_a_docstring():
     with pytest.raises(AttributeError, match="nothing_like_this"):
         tl.nothing_like_this  # noqa: B018
     assert "sin" in dir(tl)
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: tl.compile(sp.Function("f")(x)), "f"),
+        (lambda: tl.compile([[x]]), "list of formulas holds"),
+        (lambda: tl.compile([x, (x, b)], inputs=[x, b]), "list of formulas holds"),
+        (lambda: tl.compile([x, sp.Matrix([x])], inputs=[x]), "list its elements"),
+        (lambda: tl.compile([x, sp.Tuple(x)], inputs=[x]), "list its elements"),
+        (lambda: tl.compile([x, None], inputs=[x]), "list of formulas holds"),
+        (lambda: tl.compile(sp.Tuple(), inputs=[x]), "empty Tuple"),
+        (lambda: tl.compile(sp.sin), "sin is a function.*apply it to a symbol"),
+        (lambda: tl.compile(sp.Function("g")), "g is a function.*apply it to a symbol"),
+        (lambda: tl.compile(sp.Lambda(x, x**2)), "apply it to a symbol"),
+        (lambda: tl.compile("x*2", inputs=5), "names of inputs"),
+        (lambda: tl.compile(x * 2, inputs=5), "names of inputs"),
+        (lambda: tl.compile("x*2", inputs=[5]), "names or sympy symbols"),
+        (lambda: tl.compile("x*b", inputs={x, b}), "no order"),
+        (lambda: tl.compile(x * b, inputs={x, b}), "no order"),
+        (lambda: tl.compile(lambda x, b: x * b, inputs={"x", "b"}), "no order"),
+        (lambda: tl.compile("x*b", wrt={"x", "b"}), "no order"),
+        (lambda: tl.compile("x*2", inputs={"x": 3}), "is a tuple such as"),
+        (lambda: tl.compile("x*2", assume={"x": ("a", "b")}), "pair"),
+        (lambda: tl.compile("x*2", assume=["x"]), "assume is a mapping"),
+        (lambda: tl.compile("x*2", assume={"y": "positive"}), "assume names 'y'; the inputs are x"),
+        (lambda: tl.compile_module(["x"]), "mapping of names"),
+        (lambda: tl.compile_module({3: "x"}), "identifier"),
+        (lambda: tl.compile_module({None: "x"}), "identifier"),
+        (lambda: tl.compile_module({"a": "x", "b": "y"}, assume={"z": "real"}), "assume names 'z'"),
+        (lambda: tl.compile_module({"a": "x", "b": "y"}, wrt="x"), "wrt names 'x'"),
+        (lambda: tl.compile_module({"a": "x"}, accuracy="best"), "accuracy"),
+    ],
+)
+def test_wrong_calls_say_what_to_write(make, message):
+    with pytest.raises(tl.TapelessError, match=message):
+        make()
+
+
+def test_assume_is_checked_on_a_warm_start_too():
+    tl.compile("x*41")
+    with pytest.raises(tl.ArgumentError, match="assume names 'y'"):
+        tl.compile("x*41", assume={"y": "positive"})
+
+
+def test_a_symbol_names_the_input_of_a_text():
+    assert tl.compile("x*2", inputs=x).input_names == ("x",)
+    assert tl.compile("w*x", inputs=[x, w]).input_names == ("x", "w")
+
+
+def test_shapes_that_a_formula_does_not_have():
+    tl.compile("x+1", inputs=["x"])
+    for source in ("x+1", x + 1, tl.compile("f(x) = x+1"), lambda x: x + 1):
+        with pytest.raises(tl.UnsupportedError, match="scalar"):
+            tl.compile(source, inputs={"x": (3,)})
+        assert tl.compile(source, inputs={"x": ()})(2.0) == 3.0
+    assert tl.compile("f(x[3]) = x[0]*x[2]", inputs={"x": (3,)}).signature == "(3)->()"
+
+
+def test_a_function_is_renamed():
+    line = tl.compile("line(w, x, b) = w*x + b")
+    ramp = tl.compile(line, name="ramp", dtype="float32")
+    assert (line.name, ramp.name, ramp.dtype) == ("line", "ramp", "float32")
+    assert ramp(1, 2, 3) == 5.0
+    module = tl.compile_module({"a": line, "b": ramp})
+    assert (module.a.name, module.b(1, 2, 3)) == ("a", 5.0)
+    assert tl.compile(line, inputs=["w", "x", "b"]).name == "line"
+    with pytest.raises(tl.ArgumentError, match="inputs w, x, b, but inputs= says b, x, w"):
+        tl.compile(line, inputs=["b", "x", "w"])
+
+
+def test_options_of_a_module():
+    module = tl.compile_module({"a": "x*y", "b": "x**2*z"}, wrt="x", assume={"z": "positive"}, threads=1)
+    assert module.a.wrt == module.b.wrt == ("x",)
+    assert module.b.backward(1.0, 3.0, 2.0) == (12.0,)
+    assert module.b.options.assume == (("z", (0.0, float("inf"))),)
+    assert module.a.options.assume == ()
+
+
+def test_wrt_from_a_generator():
+    assert tl.compile("w*x + b", wrt=(name for name in "bw")).wrt == ("b", "w")
+
+
+def test_a_matrix_is_several_outputs():
+    for kind in (sp.Matrix, sp.ImmutableMatrix, sp.SparseMatrix):
+        f = tl.compile(kind([[w, 2 * x], [w * x, 0]]), inputs=[w, x])
+        assert f.output_names == ("out0", "out1", "out2", "out3")
+        assert f(2.0, 3.0) == (2.0, 6.0, 6.0, 0.0)
+    with pytest.raises(tl.ArgumentError, match="empty"):
+        tl.compile(sp.Matrix(0, 0, []), inputs=[x])
+
+
+def test_two_symbols_of_one_name_are_told_apart():
+    other = sp.Symbol("x", positive=True)
+    for inputs in (None, ["x"], [x, other]):
+        with pytest.raises(tl.ArgumentError, match="'x'") as caught:
+            tl.compile(x + other, inputs=inputs)
+        assert "inputs=[x, x]" not in str(caught.value)
+
+
+def test_a_deep_expression_finds_its_inputs():
+    deep = x
+    for _ in range(3000):
+        deep = sp.sin(deep, evaluate=False)
+    assert tl.api.read(deep).input_names() == ("x",)
+
+
+def test_numbers_beside_formulas():
+    assert tl.compile([x, 2, 0.5, sp.pi], inputs=x)(1.0) == (1.0, 2.0, 0.5, np.pi)
+    with pytest.raises(tl.TapelessError):
+        tl.compile([x, True], inputs=[x])

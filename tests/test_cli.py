@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import shutil
 import subprocess
@@ -112,6 +113,22 @@ def test_compile_without_a_derivative_in_c_says_so():
     result = run("compile", "gamma(x)")
     assert result.exit_code == 0
     assert "polygamma" in result.stdout.splitlines()[-1]
+
+
+def test_what_the_files_hold(tmp_path):
+    whole = run("compile", LINE, "-o", str(tmp_path)).stdout
+    assert "plain C11: forward, backward, both in one pass" in whole
+    assert "without" not in whole
+    result = run("compile", "gamma(x)", "-o", str(tmp_path))
+    assert result.exit_code == 0
+    assert result.stdout.splitlines()[1].endswith("plain C11: forward")
+    assert "without backward: the derivative asked for needs polygamma" in result.stdout
+
+
+def test_standard_output_is_no_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert_refused(run("compile", LINE, "-o", "-"), "folder")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_name_that_c_reserves_is_listed_as_it_was_written(tmp_path):
@@ -261,6 +278,13 @@ def test_a_failed_check_exits_with_1(monkeypatch):
     assert not result.stderr
 
 
+def test_a_derivative_that_c_does_not_have_is_noted():
+    result = run("check", "gamma(x)", "--range", "x=1:2")
+    assert result.exit_code == 0
+    assert "d out/d x: the derivative is not available" in result.stdout
+    assert result.stdout.splitlines()[-1] == "1 of 2 ok, 1 not checked"
+
+
 def test_points_are_drawn_from_the_range():
     assert run("check", "log(x)", "--range", "x=0.5:2").exit_code == 0
     assert_refused(run("check", "log(x)", "--range", "x=-2:-1"), "no point", "--range x=LOW:HIGH")
@@ -293,8 +317,18 @@ def test_no_compiler(monkeypatch, subcommand):
 def test_a_cache_that_cannot_be_used(tmp_path, monkeypatch):
     (tmp_path / "file").touch()
     monkeypatch.setenv("TAPELESS_CACHE_DIR", str(tmp_path / "file" / "cache"))
-    for words in (("compile", "w*x"), ("cache", "info"), ("cache", "clear", "--yes")):
-        assert_refused(run(*words), "TAPELESS_CACHE_DIR")
+    for words in (("compile", "w*x"), ("check", "w*x"), ("cache", "info"), ("cache", "clear", "--yes")):
+        result = run(*words)
+        assert_refused(result, "TAPELESS_CACHE_DIR")
+        assert "cache=False" not in result.stderr
+        assert ("--no-cache" in result.stderr) == (words[0] != "cache")
+    assert "--no-cache" in by_subject()["cache"].remedy
+
+
+def test_without_the_cache(tmp_path, empty_cache):
+    for words in (("compile", "w*x"), ("compile", "w*x", "-o", str(tmp_path / "out")), ("check", "w*x")):
+        assert run(*words, "--no-cache").exit_code == 0
+    assert list(empty_cache.iterdir()) == []
 
 
 @pytest.mark.parametrize(
@@ -320,7 +354,10 @@ def test_no_error_ends_in_a_traceback(monkeypatch, error, status, said):
 
 def test_the_traceback_can_be_had(monkeypatch):
     monkeypatch.setattr(cli, "_program", lambda *_: 1 / 0)
-    assert isinstance(run("--traceback", "derive", "x").exception, ZeroDivisionError)
+    result = run("--traceback", "derive", "x")
+    assert result.exit_code == 2
+    assert "Traceback" in result.stderr
+    assert result.stderr.splitlines()[-1].startswith("Error: unexpected ZeroDivisionError")
 
 
 def test_a_pipe_that_closes_is_no_error(tmp_path):
@@ -402,6 +439,15 @@ def test_doctor_without_a_compiler(monkeypatch):
     assert result.exit_code == 1
     assert "-> give the name or path of one" in result.stdout
     assert "FAILED: formulas cannot be compiled" in result.stdout
+
+
+def test_doctor_with_no_compiler_at_all_says_what_to_install(monkeypatch, tmp_path):
+    monkeypatch.delenv("TAPELESS_CC", raising=False)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr(importlib.util, "find_spec", lambda *_: None)
+    finding = by_subject()["compiler"]
+    assert finding.text.startswith("no C compiler found")
+    assert finding.remedy.startswith("Install a compiler")
 
 
 def test_doctor_with_a_compiler_that_fails(monkeypatch, tmp_path):

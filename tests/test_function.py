@@ -311,57 +311,6 @@ def test_a_module_holds_functions_of_one_library():
         module["relu"]
 
 
-def test_export_runs_without_tapeless(polar, tmp_path):
-    """The exported Python file in a process that cannot import tapeless, sympy or jinja2."""
-    folder = polar.export(tmp_path / "deep" / "down")
-    assert sorted(p.name for p in folder.iterdir()) == ["libpolar.so", "polar.c", "polar.h", "polar.py"]
-    code = """
-import sys
-for name in ("tapeless", "sympy", "jinja2"):
-    sys.modules[name] = None
-import numpy as np, polar
-x, y = polar.forward(np.ones((3, 1)), [0.0, 1.0])
-gr, gt = polar.backward((1.0, 0.0), np.ones((3, 1)), [0.0, 1.0])
-(a, b), grads = polar.polar.forward_backward((x, y), 2.0, np.zeros((3, 2), np.float32))
-print(x.shape, gr.shape, gt.shape, grads[1].dtype, float(gr[0, 0]))
-try:
-    polar.backward((np.ones(5), 0.0), np.ones((3, 1)), [0.0, 1.0])
-except ValueError as error:
-    print(error)
-"""
-    done = subprocess.run(
-        [sys.executable, "-c", code], cwd=folder, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr
-    lines = done.stdout.splitlines()
-    assert lines[0] == f"(3, 2) (3, 1) (2,) float32 {1 + np.cos(1.0)}"
-    assert "(5,)" in lines[1]
-
-
-def test_exported_c_stands_alone(line, tmp_path):
-    line.export(tmp_path)
-    (tmp_path / "main.c").write_text(
-        """
-#include <stdio.h>
-#include "line.h"
-
-int main(void)
-{
-    const double w[2] = {1.0, 2.0}, x[2] = {3.0, 4.0}, b[2] = {5.0, 6.0}, one[2] = {1.0, 1.0};
-    double out[2], gw[2], gx[2], gb[2];
-    line_forward(2, w, x, b, out);
-    line_backward(2, w, x, b, one, gw, gx, gb);
-    printf("%g %g %g %g %g\\n", out[0], out[1], gw[1], gx[1], gb[1]);
-    return 0;
-}
-"""
-    )
-    command = ["cc", "-std=c11", "-Wall", "-Wextra", "-Werror", "main.c", "line.c", "-o", "main"]
-    subprocess.run(command, cwd=tmp_path, check=True)
-    done = subprocess.run(["./main"], cwd=tmp_path, capture_output=True, text=True, check=True)
-    assert done.stdout == "8 14 4 2 1\n"
-
-
 def test_a_derivative_c_cannot_express_is_refused_when_asked_for():
     f = tl.compile("f(x, y) = y*gamma(x)")
     assert f(5.0, 2.0) == 48.0
@@ -375,3 +324,77 @@ def test_check_passes_and_reports(line):
     report = line.check()
     assert report.ok
     assert "d out/d w" in str(report)
+
+
+def test_inputs_may_be_called_like_parameters():
+    f = tl.compile("f(self, cotangents) = self*cotangents")
+    assert f(self=2.0, cotangents=3.0) == 6.0
+    assert f.backward(1.0, self=2.0, cotangents=3.0) == (3.0, 2.0)
+    assert f.forward_backward(1.0, cotangents=3.0, self=2.0) == (6.0, (3.0, 2.0))
+    assert f.grad(cotangents=3.0, self=2.0) == (3.0, 2.0)
+    assert f.value_and_grad(self=2.0, cotangents=3.0)[0] == 6.0
+
+
+def test_inputs_called_out_or_wrt_go_by_position():
+    f, g = tl.compile("out*2"), tl.compile("g(x, wrt) = x*wrt")
+    assert f(3.0) == 6.0
+    with pytest.raises(tl.ArgumentError, match=r"out= is the array for the result.*by its position"):
+        f(out=3.0)
+    with pytest.raises(tl.ArgumentError, match=r"wrt= is the choice of gradients.*by its position"):
+        g.grad(2.0, wrt=3.0)
+    assert g.grad(2.0, 3.0) == (3.0, 2.0)
+
+
+def test_wrt_is_read_once(line):
+    def names():
+        yield from ("b", "w")
+
+    assert line.backward(2.0, 3, 5, 7, wrt=names()) == (2.0, 10.0)
+    assert line.forward_backward(2.0, 3, 5, 7, wrt=names()) == (22.0, (2.0, 10.0))
+    out = (None, (np.empty(()), None))
+    assert line.value_and_grad(3, 5, 7, wrt=names(), out=out) == (22.0, (1.0, 5.0))
+    assert line.jvp((3, 5, 7), (1.0, 0.0), wrt=names()) == (22.0, 1.0)
+    assert (
+        line.derivative("grad", wrt=names()).output_names == line.derivative("grad", ("b", "w")).output_names
+    )
+    with pytest.raises(tl.ArgumentError, match="no order"):
+        line.grad(3, 5, 7, wrt={"x", "b"})
+
+
+def test_what_is_no_kind_is_refused(line):
+    for wrong in (["vjp"], None, {}, 3):
+        with pytest.raises(tl.ArgumentError, match="no kind"):
+            line.derivative(wrong)
+
+
+def test_large_formulas_are_not_shown_in_latex():
+    deep = tl.compile("x + " + "sin(" * 900 + "x" + ")" * 900)
+    assert deep._repr_latex_() is None
+
+    @tl.compile
+    def doubled(x):
+        for _ in range(60):
+            x = x * (1 - x)
+        return x
+
+    assert doubled._repr_latex_() is None
+
+
+def test_only_function_is_exported():
+    from tapeless import function
+
+    assert function.__all__ == ["Function"]
+
+
+def test_the_functions_of_a_module_keep_their_own_assumptions():
+    module = tl.compile_module({"a": "x*y", "b": "y*z"}, assume={"x": "positive", "z": (1, 2)})
+    assert [name for name, _ in module.a.options.assume] == ["x"]
+    for again in (pickle.loads(pickle.dumps(module)), module):
+        assert [name for name, _ in again.b.options.assume] == ["z"]
+    assert pickle.loads(pickle.dumps(module.b))(2.0, 3.0) == 6.0
+
+
+def test_a_function_that_a_module_would_hide_is_refused():
+    for name in ("source", "export", "name"):
+        with pytest.raises(tl.ArgumentError, match=name):
+            tl.compile_module({name: "x*2"})

@@ -9,7 +9,8 @@ from tapeless.ir.primitives import PRIMITIVES, REAL
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "guide" / "functions.md"
 START, END = "<!-- functions: generated from the table of primitives -->\n", "<!-- end -->\n"
-NOTES = {"max": "shared among the distinct arguments that attain it", "min": "shared likewise"}
+SHARED = "`y_bar` to the argument that attains it; a tie is shared"
+NOTES = dict.fromkeys(("max", "min", "fmax", "fmin"), SHARED)
 
 
 def spellings():

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tapeless.errors import ArgumentError, CheckError, ShapeError
+from tapeless.errors import ArgumentError, CheckError, DerivativeError, ShapeError
 from tapeless.ir.graph import Builder
 from tapeless.ir.program import Input, Output, finish
 from tapeless.targets.reference import context
@@ -151,6 +151,35 @@ def test_outside_the_domain_nan_is_right():
     report = check(wrong, [-2.0, 2.0])
     assert not report.ok
     assert "outside the domain" in report.rows[0].note
+
+
+@pytest.mark.parametrize("x", [math.nan, math.inf, [math.nan, -math.inf]])
+def test_where_nothing_is_compared_nothing_is_ok(x):
+    report = check(wave(), x, math.nan)
+    assert not report.ok
+    assert [row.verdict for row in report.rows] == ["not checked"] * 3
+    assert report.summary.startswith("nothing was compared")
+    with pytest.raises(CheckError):
+        report.raise_if_failed()
+
+
+def test_points_without_a_finite_value_are_not_counted():
+    program = program_of(lambda b, x: b.call("log", x), "x")
+    report = check(Handmade(program, np.log, lambda x: (1 / x,)), [-1.0, np.nan, 2.0])
+    assert report.ok
+    assert [row.points for row in report.rows] == [1, 1]
+
+
+def test_a_derivative_that_is_missing_is_not_checked():
+    def missing(x, t):
+        raise DerivativeError("C has no function for it")
+
+    report = check(wave(gradient=missing))
+    assert report.ok
+    assert [row.verdict for row in report.rows] == ["ok", "not checked", "not checked"]
+    assert "C has no function for it" in report.rows[1].note
+    assert report.summary == "1 of 3 ok, 2 not checked"
+    assert not check(wave(gradient=missing, value=lambda x, t: np.exp(-t) * np.cos(x))).ok
 
 
 def test_removable_points_may_have_their_limit():
@@ -324,6 +353,44 @@ def test_bad_arguments():
         check(wave(), ranges={"z": (0, 1)})
     with pytest.raises(ShapeError, match=r"\(2,\)"):
         check(Pair(), [1.0, 2.0, 3.0], 1.0)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [None, np.ma.array([1.0, 2.0], mask=[0, 1]), np.datetime64("2020"), 1j, "a", [[1.0], [1.0, 2.0]]],
+    ids=["None", "masked", "date", "complex", "text", "ragged"],
+)
+def test_points_are_converted_as_for_a_call(value):
+    with pytest.raises(ArgumentError, match=r"^t "):
+        check(wave(), 1.0, value)
+
+
+def test_points_that_do_not_broadcast():
+    with pytest.raises(ShapeError, match=r"x \(3,\), t \(4,\)"):
+        check(wave(), np.ones(3), np.ones(4))
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"points": "a"},
+        {"points": 1.5},
+        {"seed": []},
+        {"rtol": "a"},
+        {"rtol": math.nan},
+        {"ranges": 1},
+        {"ranges": ["x"]},
+        *(
+            {"ranges": {"x": pair}}
+            for pair in ["ab", 5, None, (1, 0), (1, 1), (math.nan, 1), (0, 1, 2), (0, 1j), (0, 10**400)]
+        ),
+    ],
+    ids=repr,
+)
+def test_options_that_cannot_be(given):
+    [name] = given
+    with pytest.raises(ArgumentError, match=f"^{name}"):
+        check(wave(), **given)
 
 
 def test_no_point_of_the_domain():

@@ -6,8 +6,8 @@ import keyword
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from tapeless.assembly import Member, assemble
-from tapeless.errors import ArgumentError
+from tapeless.assembly import Face, Member, assemble
+from tapeless.errors import ArgumentError, UnsupportedError
 from tapeless.function import Function
 from tapeless.kinds import TOGETHER
 from tapeless.module import Module
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 Inputs = Any
 """Names, sympy symbols, or a mapping of names to core shapes."""
+Shapes = dict[str, tuple[int, ...]] | None
 
 
 def compile(
@@ -38,14 +39,16 @@ def compile(
 
     Parameters
     ----------
-    source : str, sympy expression, sequence of them, or callable
+    source : str, sympy expression, sequence of them, sympy Matrix, Function, or callable
         A formula text (`"line(w, x, b) = w*x + b"`, or just `"w*x + b"`), sympy, or a Python function that is
-        traced. Left out, a decorator is returned.
+        traced. The formulas of a sequence, or of a matrix row by row, are the outputs out0, out1, ... Left out,
+        a decorator is returned.
     name : str, optional
         Name of the function; an identifier.
-    inputs : sequence of str or Symbol, optional
-        The inputs in order. Required for sympy with more than one symbol; for a text without header the
-        default is the order of first appearance.
+    inputs : sequence of str or Symbol, or mapping, optional
+        The inputs in order; a mapping gives their core shapes, of which `()`, a scalar, is the only one that can be
+        chosen here (a text says others in its header: `f(x[3]) = ...`). Required for sympy with more than one
+        symbol; for a text without header the default is the order of first appearance.
     wrt : str or sequence of str, optional
         The inputs to differentiate by; the others are constants. Default: all.
     dtype : {"float64", "float32"}
@@ -88,10 +91,13 @@ def compile_module(
     sources: Mapping[str, Any],
     *,
     name: str = "functions",
+    wrt: str | Iterable[str] | None = None,
     dtype: Any = "float64",
+    assume: Mapping[str, Any] | None = None,
+    accuracy: str | None = None,
+    threads: int | None = None,
     cc: str | None = None,
     cache: bool = True,
-    threads: int | None = None,
 ) -> Module:
     """Compile several formulas into one C file and one library.
 
@@ -101,7 +107,11 @@ def compile_module(
         Name of the function -> what `compile` takes.
     name : str
         Name of the module and its C file; an identifier.
-    dtype, cc, cache, threads
+    wrt : str or sequence of str, optional
+        The inputs to differentiate by; every function must have them.
+    assume : mapping, optional
+        Input -> range or sign, for each function that has the input.
+    dtype, accuracy, threads, cc, cache
         As for `compile`.
 
     Returns
@@ -113,16 +123,21 @@ def compile_module(
     ------
     As `compile`.
     """
+    if not isinstance(sources, Mapping):
+        raise ArgumentError(
+            f"compile_module takes a mapping of names to formulas, {{name: formula}}, not {type(sources).__name__}"
+        )
     if not sources:
         raise ArgumentError("compile_module needs at least one formula, as {name: formula}")
-    options = read_options(dtype=dtype, cc=cc, cache=cache, threads=threads)
+    options = read_options(
+        dtype=dtype, wrt=wrt, assume=assume, accuracy=accuracy, threads=threads, cc=cc, cache=cache
+    )
     _check_name(name)
-    materials, reads = [], []
-    for function, source in sources.items():
-        material, read = _material(source, function, None)
-        materials.append(material)
-        reads.append(read)
-    return _module(list(zip(materials, reads, strict=True)), options, name)
+    for function in sources:
+        _check_name(function)
+    module = _module([_material(source, key, None) for key, source in sources.items()], options, name)
+    _check_assume(options, [known for key in module for known in module[key].input_names])
+    return module
 
 
 def read(source: Any, *, name: str | None = None, inputs: Inputs = None) -> Program:
@@ -161,7 +176,15 @@ def compile_programs(programs: Sequence[Program], options: Options, name: str) -
 
 def _compile(source: Any, name: str | None, inputs: Inputs, options: Options) -> Function:
     material, read = _material(source, name, inputs)
-    return _function(material, read, options)
+    function = _function(material, read, options)
+    _check_assume(options, function.input_names)
+    return function
+
+
+def _check_assume(options: Options, known: Sequence[str]) -> None:
+    for name, _ in options.assume:
+        if name not in known:
+            raise ArgumentError(f"assume names {name!r}; the inputs are {', '.join(dict.fromkeys(known))}")
 
 
 Material = tuple[str, ...]
@@ -185,10 +208,16 @@ def _module(
     return Module(
         name,
         {
-            b.face.name: Function.of(b, options, m.material, read)
+            b.face.name: Function.of(b, _own(options, b.face), m.material, read)
             for b, m, read in zip(built, members, reads, strict=True)
         },
     )
+
+
+def _own(options: Options, face: Face) -> Options:
+    """Return the options with the assumptions on other functions' inputs left out."""
+    names = [name for name, _ in face.inputs]
+    return options._replace(assume=tuple(row for row in options.assume if row[0] in names))
 
 
 def _once(read: Callable[[], Program], wrt: Sequence[str] | None) -> Callable[[], Program]:
@@ -214,16 +243,23 @@ def _material(source: Any, name: str | None, inputs: Inputs) -> tuple[Material, 
     """Return what identifies a source, and how to read it."""
     if name is not None:
         _check_name(name)
+    order, shapes = _read_inputs(inputs)
     if isinstance(source, str):
-        order = _input_names(inputs)
         material = ("text", source, name or "", *(("inputs", *order) if order is not None else ()))
-        return material, lambda: _read_text(source, name, order)
+        if shapes:
+            material = (*material, "shapes", repr(sorted(shapes.items())))
+        return material, lambda: _read_text(source, name, order, shapes)
     if isinstance(source, Function):
-        program = source.program
+        program = _renamed(source, name, order, shapes)
     elif _is_sympy(source):
-        program = _read_sympy(source, name, inputs)
+        program = _read_sympy(source, name, inputs, shapes)
+    elif isinstance(source, list | tuple):
+        raise ArgumentError(
+            "a list of formulas holds sympy expressions and numbers, one for each output; for anything else "
+            "give one formula text or one Python function"
+        )
     elif callable(source):
-        program = _read_function(source, name, inputs)
+        program = _read_function(source, name, inputs, order, shapes)
     else:
         raise ArgumentError(
             f"compile takes a formula text, sympy expressions or a Python function, not {type(source).__name__}"
@@ -231,7 +267,22 @@ def _material(source: Any, name: str | None, inputs: Inputs) -> tuple[Material, 
     return ("program", program.digest()), lambda: program
 
 
-def _read_text(text: str, name: str | None, order: tuple[str, ...] | None) -> Program:
+def _renamed(function: Function, name: str | None, order: tuple[str, ...] | None, shapes: Shapes) -> Program:
+    """Return the program of a Function under another name."""
+    from dataclasses import replace  # not needed on a warm start
+
+    program = function.program
+    known = program.input_names()
+    if order is not None and order != known:
+        raise ArgumentError(
+            f"{function.name} has the inputs {', '.join(known)}, but inputs= says {', '.join(order)}; leave inputs= "
+            "out, or compile the formula anew"
+        )
+    _only_shapes({item.name: item.shape for item in program.inputs}, shapes)
+    return program if name is None else replace(program, name=name)
+
+
+def _read_text(text: str, name: str | None, order: tuple[str, ...] | None, shapes: Shapes) -> Program:
     from tapeless.frontend.symbolic import Argument, Result, program_from_sympy
     from tapeless.frontend.text import parse
 
@@ -246,6 +297,7 @@ def _read_text(text: str, name: str | None, order: tuple[str, ...] | None) -> Pr
         missing = [known for known in declared if known not in order]
         if missing:
             raise ArgumentError(f"inputs= misses {', '.join(missing)}")
+    _only_shapes({known: item.shape for known, item in declared.items()}, shapes)
     arguments = [
         Argument(known, declared[known].symbols, declared[known].shape)
         if known in declared
@@ -255,6 +307,18 @@ def _read_text(text: str, name: str | None, order: tuple[str, ...] | None) -> Pr
     _need_inputs(arguments)
     results = [Result(n, (e,)) for n, e in zip(formula.output_names, formula.outputs, strict=True)]
     return program_from_sympy(results, arguments, name or formula.name or "f")
+
+
+def _only_shapes(declared: Mapping[str, tuple[int, ...]], shapes: Shapes) -> None:
+    """Refuse shapes that a formula does not have."""
+    for name, shape in (shapes or {}).items():
+        own = declared.get(name, ())
+        if shape != own:
+            have = f"has the shape {own}" if own else "is a scalar"
+            raise UnsupportedError(
+                f"inputs= gives {name!r} the shape {shape}, but in this formula it {have}; scalars, (), are "
+                f"supported here, and the header of a text declares arrays: f({name}[3]) = {name}[0] + ..."
+            )
 
 
 def _symbol(name: str) -> Any:
@@ -269,20 +333,34 @@ def _need_inputs(arguments: Sequence[object]) -> None:
 
 
 def _is_sympy(source: Any) -> bool:
-    """Whether an object, or the first of a sequence, is sympy's; found without importing sympy."""
+    """Whether an object, or each of a sequence, is sympy's or a number; found without importing sympy."""
     if isinstance(source, list | tuple):
-        return bool(source) and all(_is_sympy(item) or isinstance(item, int | float) for item in source)
-    return any(base.__module__.partition(".")[0] == "sympy" for base in type(source).__mro__)
+        return bool(source) and all(
+            isinstance(item, int | float) or (not isinstance(item, list | tuple) and _is_sympy(item))
+            for item in source
+        )
+    # A class may have no module: that of sympy.Function("f")(x) has None.
+    return any((base.__module__ or "").partition(".")[0] == "sympy" for base in type(source).__mro__)
 
 
-def _read_sympy(source: Any, name: str | None, inputs: Inputs) -> Program:
+def _read_sympy(source: Any, name: str | None, inputs: Inputs, shapes: Shapes) -> Program:
     import sympy
 
     from tapeless.frontend.symbolic import Argument, Result, program_from_sympy
 
-    formulas = list(source) if isinstance(source, list | tuple | sympy.Tuple) else [source]
-    formulas = [sympy.sympify(item) if isinstance(item, int | float) else item for item in formulas]
-    free = sorted(set().union(*(item.free_symbols for item in formulas)), key=str)
+    several = isinstance(source, list | tuple | sympy.Tuple | sympy.MatrixBase)
+    formulas = [_formula(item) for item in (source if several else [source])]
+    if not formulas:
+        raise ArgumentError(f"there is no formula in this empty {type(source).__name__}")
+    free = sorted(_free_symbols(formulas), key=str)
+    by_name: dict[str, Any] = {}
+    for symbol in free:
+        if str(symbol) in by_name:
+            raise ArgumentError(
+                f"two different symbols are called {str(symbol)!r} (perhaps one was made with assumptions such as "
+                "real=True); make one of them and use it throughout, or give each a name of its own"
+            )
+        by_name[str(symbol)] = symbol
     if inputs is None:
         if len(free) > 1:
             line = f"tapeless.compile(expr, inputs=[{', '.join(map(str, free))}])"
@@ -290,8 +368,8 @@ def _read_sympy(source: Any, name: str | None, inputs: Inputs) -> Program:
         symbols = free
     else:
         given = [inputs] if isinstance(inputs, str | sympy.Basic) else list(inputs)
-        by_name = {str(symbol): symbol for symbol in free}
         symbols = [by_name.get(item, _symbol(item)) if isinstance(item, str) else item for item in given]
+    _only_shapes({}, shapes)
     arguments = [Argument(str(symbol), (symbol,)) for symbol in symbols]
     _need_inputs(arguments)
     taken = {argument.name for argument in arguments}
@@ -301,26 +379,90 @@ def _read_sympy(source: Any, name: str | None, inputs: Inputs) -> Program:
     return program_from_sympy(results, arguments, name or "f")
 
 
+def _formula(item: Any) -> Any:
+    """Return one formula of a sympy source, or say what to write."""
+    import sympy
+
+    if isinstance(item, int | float):
+        return sympy.sympify(item)
+    if isinstance(item, type | sympy.Lambda):
+        called = item.__name__ if isinstance(item, type) else str(item)
+        raise ArgumentError(
+            f"{called} is a function and no formula yet; apply it to a symbol: f(x) with x = sympy.Symbol('x')"
+        )
+    if isinstance(item, sympy.MatrixBase | sympy.Tuple):
+        raise ArgumentError(
+            f"a {type(item).__name__} inside of a sequence does not say how many outputs there are; list its elements"
+        )
+    if not isinstance(item, sympy.Basic):
+        raise ArgumentError(f"{type(item).__name__} is no sympy expression; give an Expr, or a list of them")
+    return item
+
+
+def _free_symbols(formulas: Sequence[Any]) -> set[Any]:
+    try:
+        return set().union(*(item.free_symbols for item in formulas))
+    except RecursionError:
+        pass  # sympy recurses; a deep formula is walked here instead
+    import sympy
+
+    found, seen, stack = set(), set(), list(formulas)
+    while stack:
+        item = stack.pop()
+        if id(item) not in seen:
+            seen.add(id(item))
+            if isinstance(item, sympy.Symbol):
+                found.add(item)
+            stack.extend(item.args)
+    return found
+
+
 def _free_name(name: str, taken: set[str]) -> str:
     while name in taken:
         name += "_"
     return name
 
 
-def _read_function(function: Callable[..., Any], name: str | None, inputs: Inputs) -> Program:
+def _read_function(
+    function: Callable[..., Any],
+    name: str | None,
+    inputs: Inputs,
+    order: tuple[str, ...] | None,
+    shapes: Shapes,
+) -> Program:
     from tapeless.frontend.trace import program_from_function
 
-    shapes = dict(inputs) if isinstance(inputs, Mapping) else None
-    order = _input_names(inputs) if shapes is None else None
+    if isinstance(inputs, Mapping):
+        order = None  # shapes may be given of some inputs only
     return program_from_function(function, name=name, shapes=shapes, inputs=order)
 
 
-def _input_names(inputs: Inputs) -> tuple[str, ...] | None:
+def _read_inputs(inputs: Inputs) -> tuple[tuple[str, ...] | None, Shapes]:
+    """Return the names of the inputs in order, and the core shapes where `inputs` is a mapping."""
     if inputs is None:
-        return None
-    if isinstance(inputs, str):
-        return (inputs,)
-    return names_of((item if isinstance(item, str) else str(item) for item in inputs), "inputs")
+        return None, None
+    if isinstance(inputs, Mapping):
+        shapes = {}
+        for key, shape in inputs.items():
+            if not isinstance(shape, tuple | list) or not all(type(extent) is int for extent in shape):
+                raise ArgumentError(f"the shape of {key!r} is a tuple such as () or (3,), not {shape!r}")
+            shapes[_input_name(key)] = tuple(shape)
+        return names_of(shapes, "inputs"), shapes
+    if isinstance(inputs, str) or _is_symbol(inputs):
+        return (_input_name(inputs),), None
+    if isinstance(inputs, set | frozenset) or not isinstance(inputs, Iterable):
+        names_of(inputs, "inputs")  # says what is wrong
+    return names_of([_input_name(item) for item in inputs], "inputs"), None
+
+
+def _input_name(item: Any) -> str:
+    if isinstance(item, str) or _is_symbol(item):
+        return str(item)
+    raise ArgumentError(f"inputs takes names or sympy symbols, not {item!r}")
+
+
+def _is_symbol(item: Any) -> bool:
+    return not isinstance(item, list | tuple | type) and _is_sympy(item)
 
 
 def _check_name(name: str) -> None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
 
-from tapeless.errors import ArgumentError, DerivativeError, TapelessError
+from tapeless.errors import ArgumentError, CacheError, DerivativeError, TapelessError
 from tapeless.kinds import TOGETHER
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 _BAD_INPUT: Final = 2
 _INTERRUPTED: Final = 130
+_IN_WORDS: Final = {"forward_backward": "both in one pass"}
 _F = TypeVar("_F", bound=Callable[..., Any])
 
 
@@ -61,11 +62,18 @@ class _Group(click.Group):
         except Exception as error:
             root = ctx.find_root()
             if root.params.get("traceback"):
-                raise
-            raise _Failure(_message(error)) from error
+                import traceback
+
+                click.echo(traceback.format_exc(), err=True, nl=False)
+            raise _Failure(_message(error, root.invoked_subcommand)) from error
 
 
-def _message(error: Exception) -> str:
+def _message(error: Exception, subcommand: str | None) -> str:
+    if isinstance(error, CacheError):  # in the words of this command
+        text = str(error)
+        if subcommand not in ("compile", "check"):
+            text = text.replace(", or pass cache=False", "")
+        return text.replace("cache=False", "--no-cache")
     if isinstance(error, TapelessError):
         return str(error)
     if isinstance(error, OSError):
@@ -169,6 +177,14 @@ _BUILDING: Final[Sequence[Callable[[Any], Any]]] = (
     click.option(
         "--cc", metavar="COMPILER", help="The C compiler; default TAPELESS_CC, then cc, gcc, clang."
     ),
+    click.option(
+        "--no-cache",
+        "cache",
+        is_flag=True,
+        flag_value=False,
+        default=True,
+        help="Neither look for compiled code in the cache nor keep it there.",
+    ),
 )
 
 
@@ -206,13 +222,16 @@ def compile_command(
     wrt: tuple[str, ...] | None,
     dtype: str,
     cc: str | None,
+    cache: bool,
     output: str | None,
 ) -> None:
     """Compile FORMULA: into the cache, or with -o into a folder of files that need no tapeless."""
     import tapeless
 
+    if output == "-":
+        raise click.UsageError("-o writes several files and needs a folder, not standard output")
     function: Function = tapeless.compile(
-        _one(formula, from_file), name=name, inputs=inputs, wrt=wrt, dtype=dtype, cc=cc
+        _one(formula, from_file), name=name, inputs=inputs, wrt=wrt, dtype=dtype, cc=cc, cache=cache
     )
     if output is None:
         _show_compiled(function)
@@ -238,18 +257,23 @@ def _operations(function: Function, kind: str) -> tuple[str, str]:
 
 
 def _show_exported(function: Function, folder: Path) -> None:
-    from tapeless.targets.c.emit import c_name
+    from tapeless.export import files_of
 
-    stem = c_name(function.name)
-    kinds = "forward, backward, and both in one pass"
+    names = files_of(function.name)
+    header = (folder / names.header).read_text(encoding="utf-8")
+    stem = names.source.removesuffix(".c")
+    kinds = [kind for kind in TOGETHER if f"{stem}_{kind}(" in header]
     files = (
-        (f"{stem}.c", f"plain C11: {kinds}"),
-        (f"{stem}.h", "its header"),
-        (f"lib{stem}.so", "the library, built for this machine"),
-        (f"{function.name}.py", "loads the library; needs numpy and cffi alone"),
+        (names.source, "plain C11: " + ", ".join(_IN_WORDS.get(kind, kind) for kind in kinds)),
+        (names.header, "its header"),
+        (names.library, "the library, built for this machine"),
+        (names.python, "loads the library; needs numpy and cffi alone"),
     )
     click.echo(f"{_head(function.program)}, written to {folder}")
     _show_table([(f"  {name}", _size((folder / name).stat().st_size), what) for name, what in files])
+    for kind in TOGETHER:
+        if kind not in kinds:
+            click.echo(f"  without {_IN_WORDS.get(kind, kind)}: {_operations(function, kind)[1]}")
 
 
 @command.command()
@@ -387,18 +411,20 @@ def check(
     wrt: tuple[str, ...] | None,
     dtype: str,
     cc: str | None,
+    cache: bool,
     ranges: dict[str, tuple[float, float]],
     points: int,
     seed: int,
 ) -> None:
     """Compare FORMULA, forward and backward, with mpmath and with numerical gradients.
 
-    Exits with 1 where the comparison fails.
+    Exits with 1 where the comparison fails. A derivative that needs a function C does not have is noted
+    and not counted.
     """
     import tapeless
 
     function: Function = tapeless.compile(
-        _one(formula, from_file), name=name, inputs=inputs, wrt=wrt, dtype=dtype, cc=cc
+        _one(formula, from_file), name=name, inputs=inputs, wrt=wrt, dtype=dtype, cc=cc, cache=cache
     )
     for unknown in ranges.keys() - set(function.input_names):
         known = ", ".join(function.input_names)

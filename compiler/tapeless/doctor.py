@@ -105,7 +105,8 @@ def _finding(subject: str, look: Callable[[], Finding]) -> Finding:
 def _failed(subject: str, error: Exception) -> Finding:
     """Turn an error into a finding; the errors of tapeless name the remedy themselves."""
     if isinstance(error, TapelessError):
-        what, _, remedy = str(error).partition("; ")
+        text = str(error).replace("cache=False", "cache=False (here --no-cache)")
+        what, _, remedy = text.partition("; " if "; " in text else ". ")
         return Finding(subject, "FAILED", what, remedy)
     return Finding(subject, "FAILED", f"{type(error).__name__}: {error}")
 

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from tapeless.assembly import Built, Face, Member, assemble
 from tapeless.errors import ArgumentError, ShapeError, TapelessError
-from tapeless.kinds import KINDS, TOGETHER, kind_of
+from tapeless.kinds import TOGETHER, kind_of
 from tapeless.options import Options, names_of
 
 if TYPE_CHECKING:
+    from os import PathLike
     from pathlib import Path
 
     import numpy as np
@@ -23,8 +24,16 @@ if TYPE_CHECKING:
 
     Array = np.ndarray[Any, Any]
 
+Wrt = str | Iterable[str] | None
+"""One name of an input (its gradient alone), several (a tuple of gradients), or None for all."""
 Out = Any
 """An array to write into, a tuple of them with None for "make one", or None."""
+
+
+_KEYWORDS: Final = {"out": "the array for the result", "wrt": "the choice of gradients"}
+"""Keywords of calls that an input may be called like."""
+_SHOWN: Final = 2000
+"""Operations, written out as a tree, beyond which a formula is not shown as LaTeX."""
 
 
 class Function:
@@ -117,7 +126,7 @@ class Function:
 
     # ---- values
 
-    def __call__(self, *primals: Any, out: Out = None, **named: Any) -> Any:
+    def __call__(self, /, *primals: Any, out: Out = None, **named: Any) -> Any:
         """Evaluate the formula, element by element with NumPy broadcasting.
 
         Parameters
@@ -156,8 +165,9 @@ class Function:
     def backward(
         self,
         cotangents: Any,
+        /,
         *primals: Any,
-        wrt: str | Sequence[str] | None = None,
+        wrt: Wrt = None,
         out: Out = None,
         **named: Any,
     ) -> Any:
@@ -187,16 +197,18 @@ class Function:
         DerivativeError
             Where the derivative needs a function that C does not have.
         """
-        caller = self._caller("backward", wrt)
         point = self._point(primals, named)
+        wrt = _kept(wrt)
+        caller = self._caller("backward", wrt)
         results = caller((*point, *self._cotangents(cotangents)), out)
         return results[0] if isinstance(wrt, str) else results
 
     def forward_backward(
         self,
         cotangents: Any,
+        /,
         *primals: Any,
-        wrt: str | Sequence[str] | None = None,
+        wrt: Wrt = None,
         out: Out = None,
         **named: Any,
     ) -> tuple[Any, Any]:
@@ -216,14 +228,13 @@ class Function:
         gradients
             As from `backward`.
         """
-        caller = self._caller("forward_backward", wrt)
         point = self._point(primals, named)
+        wrt = _kept(wrt)
+        caller = self._caller("forward_backward", wrt)
         results = caller((*point, *self._cotangents(cotangents)), self._flat(out, wrt))
         return self._split(results, wrt)
 
-    def grad(
-        self, *primals: Any, wrt: str | Sequence[str] | None = None, out: Out = None, **named: Any
-    ) -> Any:
+    def grad(self, /, *primals: Any, wrt: Wrt = None, out: Out = None, **named: Any) -> Any:
         """Return the derivative at each point; nothing is summed. The function must have one scalar output.
 
         Returns
@@ -236,19 +247,21 @@ class Function:
         ArgumentError
             For a function with several outputs.
         """
-        results = self._caller("grad", wrt)(self._point(primals, named), out)
+        point = self._point(primals, named)
+        wrt = _kept(wrt)
+        results = self._caller("grad", wrt)(point, out)
         return results[0] if isinstance(wrt, str) else results
 
     def value_and_grad(
-        self, *primals: Any, wrt: str | Sequence[str] | None = None, out: Out = None, **named: Any
+        self, /, *primals: Any, wrt: Wrt = None, out: Out = None, **named: Any
     ) -> tuple[Any, Any]:
         """Return (value, gradient at each point) from one fused pass; `out` is a pair as well."""
+        point = self._point(primals, named)
+        wrt = _kept(wrt)
         caller = self._caller("value_and_grad", wrt)
-        return self._split(caller(self._point(primals, named), self._flat(out, wrt)), wrt)
+        return self._split(caller(point, self._flat(out, wrt)), wrt)
 
-    def jvp(
-        self, primals: Sequence[Any], tangents: Sequence[Any], *, wrt: str | Sequence[str] | None = None
-    ) -> Any:
+    def jvp(self, primals: Sequence[Any], tangents: Sequence[Any], *, wrt: Wrt = None) -> Any:
         """Return the Jacobian-vector product.
 
         Parameters
@@ -263,6 +276,7 @@ class Function:
         outputs, output_tangents
             Each as from a call.
         """
+        wrt = _kept(wrt)
         caller = self._caller("jvp", wrt)
         point, directions = tuple(primals), tuple(tangents)
         wanted = self.wrt if wrt is None else names_of(wrt, "wrt")
@@ -278,7 +292,7 @@ class Function:
 
     # ---- derivatives as functions and formulas
 
-    def derivative(self, kind: str, wrt: str | Sequence[str] | None = None) -> Function:
+    def derivative(self, kind: str, wrt: Wrt = None) -> Function:
         """Return a derivative as a Function of its own.
 
         Parameters
@@ -355,16 +369,32 @@ class Function:
 
         return check(self, *primals, **options)
 
-    def export(self, folder: str | Path) -> Path:
-        """Write `<name>.c`, `<name>.h`, the built library and `<name>.py`; return the folder.
+    def export(self, folder: str | PathLike[str]) -> Path:
+        """Write the function for use without tapeless; return the folder.
 
-        The C needs nothing but the C library's mathematics; the Python file needs numpy and cffi.
+        Parameters
+        ----------
+        folder
+            Where; it is made if need be.
+
+        Returns
+        -------
+        Path
+            The folder. In it are now `<name>.c` and `<name>.h`, which need nothing but the C library's mathematics,
+            the built library `lib<name>.so`, and `<name>.py`, which loads it with numpy and cffi. A name
+            that cannot stand in C gives way to a generated one, the same for all its files; `<name>.py` keeps
+            the name wherever it is ASCII.
+
+        Raises
+        ------
+        ArgumentError
+            For a folder that is no path, and for a name such as `math`, whose Python file would hide a module.
+        TapelessError
+            Where the folder cannot be written.
         """
-        from pathlib import Path  # not needed on a warm start
+        from tapeless.export import export  # not needed on a warm start
 
-        from tapeless.export import export
-
-        return export([(self.program, self._options)], self.name, Path(folder))
+        return export([(self.program, self._options)], self.name, folder)
 
     # ---- how it is shown, copied and sent
 
@@ -372,10 +402,16 @@ class Function:
         outputs = ", ".join(self.output_names)
         return f"<tapeless {self.name}({', '.join(self.input_names)}) -> {outputs}, {self.dtype}>"
 
-    def _repr_latex_(self) -> str:
+    def _repr_latex_(self) -> str | None:
+        """Return the formulas in LaTeX; None where they are too large to be read, and `repr` is shown instead."""
         import sympy
 
-        rows = [f"{sympy.latex(sympy.Symbol(k))} &= {sympy.latex(v)}" for k, v in self.formulas.items()]
+        if _written_out(self.program) > _SHOWN:
+            return None
+        try:
+            rows = [f"{sympy.latex(sympy.Symbol(k))} &= {sympy.latex(v)}" for k, v in self.formulas.items()]
+        except RecursionError:
+            return None
         return "$\\begin{aligned}" + r" \\ ".join(rows) + "\\end{aligned}$"
 
     def __copy__(self) -> Function:
@@ -405,7 +441,12 @@ class Function:
             bound[name] = value
         missing = [name for name in names if name not in bound]
         if missing:
-            raise ArgumentError(f"{shown} misses {', '.join(missing)}")
+            hints = [
+                f"; {name}= is {what} of the call, so pass the input {name} by its position"
+                for name, what in _KEYWORDS.items()
+                if name in missing
+            ]
+            raise ArgumentError(f"{shown} misses {', '.join(missing)}{''.join(hints)}")
         return tuple(bound[name] for name in names)
 
     def _point(self, primals: tuple[Any, ...], named: Mapping[str, Any]) -> tuple[Any, ...]:
@@ -425,7 +466,7 @@ class Function:
             )
         return tuple(0.0 if given is None else given for given in cotangents)
 
-    def _wrt(self, wrt: str | Sequence[str] | None) -> tuple[str, ...]:
+    def _wrt(self, wrt: Wrt) -> tuple[str, ...]:
         if wrt is None:
             return self.wrt
         wanted = names_of(wrt, "wrt")
@@ -435,7 +476,7 @@ class Function:
                 raise ArgumentError(f"{self.name} is differentiated by {known}; wrt names {name!r}")
         return wanted
 
-    def _caller(self, kind: str, wrt: str | Sequence[str] | None) -> Caller:
+    def _caller(self, kind: str, wrt: Wrt) -> Caller:
         wanted = self.wrt if wrt is None else self._wrt(wrt)
         found = self._callers.get((kind, wanted))
         if found is None:
@@ -444,7 +485,7 @@ class Function:
             found = self._callers[kind, wanted] = built.callers[kind]
         return found
 
-    def _flat(self, out: Out, wrt: str | Sequence[str] | None) -> Out:
+    def _flat(self, out: Out, wrt: Wrt) -> Out:
         """Turn (outputs, gradients) into one flat tuple."""
         if out is None:
             return None
@@ -460,7 +501,7 @@ class Function:
             parts.extend(row)
         return tuple(parts)
 
-    def _split(self, results: tuple[Any, ...], wrt: str | Sequence[str] | None) -> tuple[Any, Any]:
+    def _split(self, results: tuple[Any, ...], wrt: Wrt) -> tuple[Any, Any]:
         count = len(self._face.outputs)
         values, gradients = results[:count], results[count:]
         return values[0] if count == 1 else values, gradients[0] if isinstance(wrt, str) else gradients
@@ -472,8 +513,21 @@ class Function:
         return call_program(self.program, primals)
 
 
+def _written_out(program: Program) -> int:
+    """Count the operations of all outputs as trees, in which what is shared stands several times, up to a limit."""
+    sizes: list[int] = []
+    for args in program.graph.args:
+        sizes.append(min(1 + sum(sizes[arg] for arg in args), _SHOWN + 1))
+    return sum(sizes[node] for node in program.roots)
+
+
+def _kept(wrt: Wrt) -> str | tuple[str, ...] | None:
+    """Read `wrt` once: it may be a generator."""
+    return wrt if wrt is None or isinstance(wrt, str) else names_of(wrt, "wrt")
+
+
 def _is_traced(value: Any) -> bool:
     return type(value).__module__ == "tapeless.frontend.traced"
 
 
-__all__ = ["KINDS", "Function"]
+__all__ = ["Function"]

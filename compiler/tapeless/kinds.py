@@ -95,7 +95,7 @@ def kind_of(name: str) -> Kind:
     ArgumentError
         For any other name.
     """
-    kind = KINDS.get(ALIASES.get(name, name))
+    kind = KINDS.get(ALIASES.get(name, name)) if isinstance(name, str) else None
     if kind is None:
         raise ArgumentError(f"there is no kind {name!r}; there are {', '.join((*KINDS, *ALIASES))}")
     return kind

@@ -10,6 +10,7 @@ from tapeless.function import Function
 from tapeless.kinds import TOGETHER
 
 if TYPE_CHECKING:
+    from os import PathLike
     from pathlib import Path
 
     from tapeless.targets.c.kernel import Source
@@ -28,6 +29,11 @@ class Module:
 
     def __init__(self, name: str, functions: Mapping[str, Function]) -> None:
         self.name = name
+        hidden = [function for function in functions if hasattr(type(self), function)]
+        if hidden or "name" in functions:
+            raise ArgumentError(
+                f"a function of a module cannot be called {(hidden or ['name'])[0]!r}: a module has that itself"
+            )
         self._functions = dict(functions)
 
     def __getattr__(self, name: str) -> Function:
@@ -68,16 +74,19 @@ class Module:
 
         return module_source([(f.program, f.options) for f in self._functions.values()], TOGETHER, self.name)
 
-    def export(self, folder: str | Path) -> Path:
-        """Write the C file, its header, the built library and a Python file; return the folder."""
-        from pathlib import Path  # not needed on a warm start
+    def export(self, folder: str | PathLike[str]) -> Path:
+        """Write the C file, its header, the built library and a Python file; return the folder.
 
-        from tapeless.export import export
+        They are `<name>.c`, `<name>.h`, `lib<name>.so` and `<name>.py`, as `Function.export` says.
+        """
+        from tapeless.export import export  # not needed on a warm start
 
-        return export([(f.program, f.options) for f in self._functions.values()], self.name, Path(folder))
+        return export([(f.program, f.options) for f in self._functions.values()], self.name, folder)
 
     def __reduce__(self) -> tuple[Any, ...]:
         from tapeless.api import compile_programs
 
         functions = list(self._functions.values())
-        return compile_programs, ([f.program for f in functions], functions[0].options, self.name)
+        assumed = dict(pair for f in functions for pair in f.options.assume)
+        options = functions[0].options._replace(assume=tuple(assumed.items()))
+        return compile_programs, ([f.program for f in functions], options, self.name)

@@ -76,6 +76,10 @@ def read_options(
         raise ArgumentError(f"threads must be None or a positive integer, not {threads!r}")
     if cc is not None and not isinstance(cc, str):
         raise ArgumentError(f"cc must be the name or path of a C compiler, not {cc!r}")
+    if assume is not None and not isinstance(assume, Mapping):
+        raise ArgumentError(
+            f'assume is a mapping such as {{"x": "positive"}} or {{"x": (0, 1)}}, not {assume!r}'
+        )
     return Options(
         dtype=_dtype(dtype),
         wrt=None if wrt is None else names_of(wrt, "wrt"),
@@ -87,7 +91,15 @@ def read_options(
 
 
 def names_of(names: str | Iterable[str], argument: str) -> tuple[str, ...]:
-    """Return one name or several as a tuple, each once."""
+    """Return one name or several as a tuple, each once.
+
+    Raises
+    ------
+    ArgumentError
+        For anything else: no names, no order, a name twice, none at all.
+    """
+    if isinstance(names, set | frozenset):
+        raise ArgumentError(f"{argument} is a set, and a set has no order; give a list or a tuple")
     if not isinstance(names, Iterable):
         raise ArgumentError(f"{argument} takes names of inputs, not {names!r}")
     found = (names,) if isinstance(names, str) else tuple(names)
@@ -112,7 +124,10 @@ def _range(name: str, given: object) -> Range:
     if isinstance(given, str) and given in _SIGNS:
         return _SIGNS[given]
     if isinstance(given, tuple | list) and len(given) == 2:
-        low, high = (float(end) for end in given)
+        try:
+            low, high = (float(end) for end in given)
+        except (TypeError, ValueError, OverflowError):
+            low = high = float("nan")
         if low < high:
             return low, high
     raise ArgumentError(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pickle
-from fractions import Fraction
 
 import mpmath
 import pytest
@@ -11,14 +10,13 @@ import sympy
 
 from tapeless.errors import DerivativeError
 from tapeless.frontend import fdiff
-from tapeless.frontend.fdiff import inline, links, rule_of
-from tapeless.frontend.symbolic import Argument, Result, extern_of, program_from_sympy
+from tapeless.frontend.fdiff import links, rule_of
+from tapeless.frontend.symbolic import extern_of
 from tapeless.frontend.vocabulary import PRIMITIVE_OF
 from tapeless.ir.graph import Builder
 from tapeless.ir.primitives import PRIMITIVES, Extern
 from tapeless.ir.program import Input, Output, finish
 from tapeless.targets.formulas import formulas
-from tapeless.targets.reference import evaluate
 
 
 class Product(sympy.Function):
@@ -174,18 +172,3 @@ def test_a_class_that_is_gone_is_an_error_that_names_it():
     node = b.extern(Extern("Gone", "nowhere.at.all:Gone"), b.input(0))
     with pytest.raises(DerivativeError, match=r"nowhere\.at\.all:Gone"):
         links(b, node, lambda arg: True)
-
-
-def test_inline_grafts_a_program():
-    x, y = sympy.symbols("x y")
-    formula = sympy.Piecewise((x * y + sympy.sqrt(2), x > 1), (sympy.Max(x, y, 3) * sympy.pi, True))
-    arguments = [Argument("x", (x,)), Argument("y", (y,))]
-    inner = program_from_sympy([Result("out", (formula,)), Result("other", (x - y,))], arguments, "inner")
-    b = Builder()
-    a = b.input(0)
-    nodes = inline(b, inner, [b.add(a, b.rational(1)), b.mul(a, a)])
-    outer = finish("outer", [Input("a")], [Output(f"o{k}", (node,)) for k, node in enumerate(nodes)], b)
-    for at in (Fraction(1, 3), Fraction(-5, 2), Fraction(7)):
-        expected = evaluate(inner, {"x": at + 1, "y": at * at}, 30)
-        found = evaluate(outer, {"a": at}, 30)
-        assert all(mpmath.almosteq(one, two) for one, two in zip(found, expected, strict=True))

@@ -237,3 +237,11 @@ print("sympy" in sys.modules)
 """
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert found.stdout.strip() == "False"
+
+
+def test_clip_of_a_traced_value_leaves_out_a_bound():
+    for low, high in [(0, 1), (None, 1), (0, None), (None, None)]:
+        program = program_from_function(lambda x, low=low, high=high: tl.clip(x, low, high) + 0, inputs=["x"])
+        assert set(program.graph.ops) - {"input", "rational"} == ({"max"} if low == 0 else set()) | (
+            {"min"} if high == 1 else set()
+        )

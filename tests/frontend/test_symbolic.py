@@ -16,6 +16,8 @@ from sympy import Rational, oo, pi
 from sympy.codegen import cfunctions as c
 from sympy.logic.boolalg import Xnor
 
+import tapeless as tl
+from tapeless.api import read
 from tapeless.errors import ArgumentError, TapelessError, UnsupportedError
 from tapeless.frontend.symbolic import Argument, Result, class_of, program_from_sympy
 from tapeless.ir.primitives import Extern
@@ -201,6 +203,9 @@ def test_constants_of_a_product_and_of_a_sum_become_one():
         (sympy.Add(-x, y, evaluate=False), {"sub": 1}),
         (sympy.Add(-2 * x, y, evaluate=False), {"sub": 1, "mul": 1}),
         (sympy.Add(-x, -y, z, evaluate=False), {"add": 1, "sub": 1}),
+        (-2 * x - y / 3, {"mul": 1, "sub": 1, "div": 1}),
+        (-1 - x, {"sub": 1}),
+        (-x - y, {"add": 1, "neg": 1}),
         (x / (y * z), {"div": 1, "mul": 1}),
         (x / 3, {"div": 1}),
         (x / 4, {"mul": 1}),
@@ -218,6 +223,54 @@ def test_constants_of_a_product_and_of_a_sum_become_one():
 )
 def test_a_formula_takes_no_more_operations_than_by_hand(formula, expected):
     assert operations(formula) == expected
+
+
+# ---- no step leaves the range that the formula as written does not leave
+
+
+@pytest.mark.parametrize(
+    ("text", "at", "expected"),
+    [
+        ("x/y/z", (1e200, 1e200, 1e200), 1e-200),
+        ("x/z*y", (1e200, 1e200, 1e200), 1e200),
+        ("x/z*y", (1e-200, 1e-200, 1e-200), 1e-200),
+        ("1/x/y", (1e200, 1e-200, 1), 1),
+        ("1/x*y", (1e-320, 1e-320, 1), 1),
+        ("x**-2*y*z**-2", (1e100, 1e200, 1e100), 1e-200),
+        ("1e200*(1e200*x)", (1e-300, 0, 0), 1e100),
+        ("(1e-200*x)*(1e-200*y)", (1e200, 1e200, 0), 1),
+        ("1e-200*x*y", (1e200, 1e200, 0), 1e200),
+        ("x/1e200/1e200", (1e300, 0, 0), 1e-100),
+        ("x*1e200*y*1e200", (1e-300, 1e-90, 0), 1e10),
+        ("2e200*x/(1e-200*y)", (1e-200, 1, 0), 2e200),
+        ("x/1e-200/1e-200*y", (1e-300, 1, 0), 1e100),
+    ],
+)
+def test_what_stays_in_range_as_written_stays_in_range(text, at, expected):
+    assert tl.compile(f"f(x, y, z) = {text}")(*at) == pytest.approx(expected, rel=1e-14)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("x/y/z", {"div": 2}),
+        ("x/z*y", {"div": 1, "mul": 1}),
+        ("1/x*y", {"div": 1}),
+        ("2*x/y*z*3", {"div": 1, "mul": 2}),
+        ("2/x*y", {"div": 1, "mul": 1}),
+        ("x/3/y/7", {"div": 1, "mul": 1}),
+        ("2*6.62607015e-34*x*y", {"mul": 2}),
+        ("6.02214076e23*1.380649e-23*x", {"mul": 1}),
+    ],
+)
+def test_text_in_order_takes_no_more_operations(text, expected):
+    graph = read(f"f(x, y, z) = {text}").graph
+    assert Counter(op for op in graph.ops if op not in ("input", "rational", "named")) == expected
+
+
+def test_sympys_products_have_no_order_and_one_division():
+    assert operations(x / y / z) == {"div": 1, "mul": 1}
+    assert operations(x * y / z) == {"div": 1, "mul": 1}
 
 
 # ---- large trees
@@ -308,7 +361,7 @@ def test_a_program_travels():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ([Argument("x", (x,)), Argument("x", (y,))], "two inputs are called 'x'"),
+        ([Argument("x", (x,)), Argument("x", (y,))], "two inputs are called 'x'; rename one"),
         ([Argument("x", (x,)), Argument("y", (x,))], "stands for two inputs"),
         ([Argument("x", (x, y))], "2 symbols"),
         ([Argument("x", (x + y,))], "is a sympy Symbol"),
@@ -332,7 +385,7 @@ REFUSED = [
     (sympy.true, UnsupportedError, "true or false"),
     (sympy.And(x, y), UnsupportedError, "x is a number where a truth value is needed"),
     (sympy.Piecewise((x > 0, y > 0), (z, True), evaluate=False), UnsupportedError, "mixed"),
-    (sympy.Symbol("x", real=True), ArgumentError, "two different symbols are called 'x'"),
+    (sympy.Symbol("x", real=True), ArgumentError, "two different symbols are called 'x'.*rename one"),
     (sympy.Symbol("w"), ArgumentError, r"'w'.*not among the inputs.*x, y, z"),
     (sympy.Symbol("w", imaginary=True), ArgumentError, "symbols are real here"),
     (sympy.Function("foo")(x), UnsupportedError, "foo"),
@@ -351,6 +404,9 @@ REFUSED = [
     (sympy.Lambda(x, x**2), UnsupportedError, "Lambda"),
     (sympy.Interval(0, 1), UnsupportedError, "Interval"),
     (sympy.Float("1e-100000") * x, UnsupportedError, "outside the range"),
+    (sympy.log(x, 1, evaluate=False), UnsupportedError, "no logarithm to the base 1"),
+    (sympy.log(x, 0, evaluate=False), UnsupportedError, "no logarithm to the base 0"),
+    (sympy.log(x, -2, evaluate=False), UnsupportedError, "no logarithm to the base -2"),
     (3.5, ArgumentError, "float"),
     ("x + y", ArgumentError, "str"),
 ]

@@ -22,6 +22,7 @@ from tapeless.errors import FormulaError, LimitError, UnsupportedError
 from tapeless.frontend import lexer, text
 from tapeless.frontend.symbolic import Argument, Result, program_from_sympy
 from tapeless.frontend.text import Declared, Formula, parse
+from tapeless.frontend.vocabulary import InOrder
 
 X, Y, Z, W, B = sympy.symbols("x y z w b", real=True)
 
@@ -207,7 +208,11 @@ def test_the_constants():
         ("x + y - z + 2", sympy.Add, "x y -z 2"),
         ("x - 2", sympy.Add, "x -2"),
         ("x - y*z", sympy.Add, "x -y*z"),
-        ("x*y/z*w", sympy.Mul, "x y 1/z w"),
+        ("x*y/z*w", InOrder, "x y 1/z w"),
+        ("x*y/z", sympy.Mul, "x y 1/z"),
+        ("x/(y*z)", sympy.Mul, "x 1/(y*z)"),
+        ("1/x/y", InOrder, "1/x 1/y"),
+        ("x/2*y/3", sympy.Mul, "x 1/2 y 1/3"),
         ("1/x", sympy.Pow, "x -1"),
         ("-x", sympy.Mul, "-1 x"),
         ("-(-x)", sympy.Mul, "-1 -x"),
@@ -422,6 +427,7 @@ def _value(expr, variables=_VARIABLES):
     return {
         sympy.Add: lambda: sum(args),
         sympy.Mul: lambda: math.prod(args),
+        InOrder: lambda: math.prod(args),
         sympy.Pow: lambda: args[0] ** args[1],
         sympy.Max: lambda: max(args),
         sympy.Min: lambda: min(args),
@@ -885,6 +891,13 @@ def test_large_texts(case):
     # Quadratic time would be minutes; this leaves room for a slow and busy machine.
     assert time.perf_counter() - start < 30
     assert sys.getrecursionlimit() == limit
+
+
+@pytest.mark.parametrize("base", ["1", "0", "-2", "cos(0)", "2 - 1"])
+def test_a_logarithm_to_no_base_is_refused(base):
+    error = refused(f"x + log(y, {base})", FormulaError)
+    assert "no logarithm to this base" in str(error)
+    assert only("log(y, 3)") is not None
 
 
 def test_a_sum_of_many_terms_is_one_add():

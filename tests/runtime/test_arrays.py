@@ -159,8 +159,17 @@ class Tensor(Torch):
 class Unwilling:
     """Refuses conversion."""
 
+    def __init__(self, error=ValueError):
+        self.error = error
+
     def __array__(self, *args, **kwargs):
-        raise ValueError("no")
+        raise self.error("no")
+
+
+def endless(copies):
+    row = []
+    row.extend([row] * copies)
+    return row
 
 
 REFUSED = {
@@ -169,7 +178,7 @@ REFUSED = {
     "object": (lambda: np.array([1.0, None]), r"Python objects"),
     "None": (lambda: None, r"Python objects"),
     "Decimal": (lambda: [Decimal(1)], r"Python objects"),
-    "huge integers": (lambda: [10**400], r"Python objects"),
+    "huge integers": (lambda: [10**400], r"too large"),
     "huge integer": (lambda: 10**400, r"too large"),
     "complex": (lambda: np.array([1j]), r"complex.*\.real"),
     "complex number": (lambda: 1j, r"complex"),
@@ -180,7 +189,10 @@ REFUSED = {
     "durations": (lambda: np.array([1], "timedelta64[s]"), r"timedelta64"),
     "ragged": (lambda: [[1.0], [1.0, 2.0]], r"cannot be converted"),
     "unwilling": (Unwilling, r"cannot be converted"),
-    "torch": (Torch, r"torch tensor.*f\.to_torch\(\)"),
+    "broken": (lambda: Unwilling(RuntimeError), r"cannot be converted.*no"),
+    "holds itself": (lambda: endless(1), r"more than 64 deep"),
+    "holds itself twice": (lambda: [1.0, endless(2)], r"more than 64 deep"),
+    "torch": (Torch, r"torch tensor.*detach.*f\.to_torch\(\)"),
     "torch subclass": (Tensor, r"torch tensor.*f\.to_torch\(\)"),
     "torch in a list": (lambda: [[1.0], [Torch()]], r"torch tensor.*f\.to_torch\(\)"),
     "jax": (Jax, r"jax array.*f\.to_jax\(\)"),
@@ -194,6 +206,20 @@ def test_refused_by_name(line, value, message, position):
     operands[position] = value()
     with pytest.raises(ArgumentError, match=rf"^{'wxb'[position]} .*{message}"):
         line(*operands)
+
+
+def test_integers_without_a_numpy_type_are_promoted(line, dtype):
+    for large in (2**64, -(2**63) - 1, 2**100):
+        expected = np.dtype(dtype).type(large)
+        assert line(large, 1.0, 0.0) == expected
+        np.testing.assert_array_equal(line([large, 1.5, True], 1.0, 0.0), [expected, 1.5, 1.0])
+
+
+def test_lists_may_be_as_deep_as_arrays(line):
+    deep = 3.0
+    for _ in range(32):
+        deep = [deep]
+    assert line(deep, 2.0, 1.0).shape == (1,) * 32
 
 
 def test_number_of_arguments(line):
@@ -224,6 +250,29 @@ def test_scalar_cotangent_is_broadcast(make, dtype):
         np.testing.assert_array_equal(w_bar, np.broadcast_to(x, (3, 4)), strict=True)
         np.testing.assert_allclose(x_bar, w.sum(0), rtol=1e-6)
         assert b_bar == 12.0
+
+
+@pytest.mark.parametrize("n", [1, 3, 4096, 4097])
+@pytest.mark.parametrize("one", [2.0, 2, np.float64(2), np.float32(2)], ids=repr)
+def test_scalars_among_arrays(line, make, dtype, n, one):
+    w, x = values(n, 1, dtype), values(n, 2, dtype)
+    np.testing.assert_array_equal(line(w, one, x), line(w, np.full(n, 2, dtype), x), strict=True)
+    w_bar, x_bar, b_bar = make("line_backward", dtype)((one, w, x, x))
+    np.testing.assert_array_equal(w_bar, 2 * x, strict=True)
+    np.testing.assert_array_equal(x_bar, 2 * w, strict=True)
+    w_bar, x_bar, b_bar = make("line_backward", dtype)((w, one, x, 0.0))
+    np.testing.assert_allclose(w_bar, (x.astype(float) * w).sum(), rtol=1e-5)
+    assert w_bar.shape == b_bar.shape == ()
+    np.testing.assert_array_equal(x_bar, 2 * w, strict=True)
+
+
+def test_scalars_among_small_arrays_need_no_driver(make, dtype, monkeypatch):
+    line, backward = make("line", dtype), make("line_backward", dtype)
+    for caller in (line, backward):
+        monkeypatch.setattr(caller, "_driver", None)
+    a = values(100, 1, dtype)
+    np.testing.assert_array_equal(line((a, 2.0, 1))[0], 2 * a + 1)
+    np.testing.assert_array_equal(backward((1.0, a, a, a))[0], a)
 
 
 def test_gradients_have_shape_and_dtype_of_their_primals(make, dtype):

@@ -221,6 +221,37 @@ exec {compiler.argv[0]} "$@" """
     assert load(library, ["twice"])
 
 
+def test_other_refusals_are_not_tried_again(script, tmp_path):
+    body = f"""echo x >> {tmp_path}/runs; echo "error: 'cpu' undeclared; CPU time, march" >&2; exit 1"""
+    with pytest.raises(CompilerError, match=r"undeclared"):
+        build(SOURCE, compiler=find_compiler(script(body)), cache=None)
+    assert (tmp_path / "runs").read_text() == "x\n"
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "error: bad value ('x86-64-v3') for '-march=' switch",
+        "cc1: error: unrecognized command line option '-mprefer-vector-width=512'",
+        "error: unknown target CPU 'x86-64-v3'",
+        "error: unknown CPU: 'x86_64_v3'",
+    ],
+)
+def test_messages_about_the_level(message):
+    assert build_module._names_architecture(message)
+
+
+def test_folders_of_killed_processes_are_swept(compiler, temporary):
+    names = ("tapeless-build-old", "tapeless-build-new", "other-old")
+    for name in names:
+        (temporary / name).mkdir()
+        (temporary / name / "kernel.c").write_text("")
+        if name.endswith("old"):
+            os.utime(temporary / name, (0, 0))
+    build(SOURCE, compiler=compiler, cache=Cache())
+    assert sorted(path.name for path in temporary.iterdir()) == ["other-old", "tapeless-build-new"]
+
+
 def test_compiler_that_finds_the_disk_full(script, temporary):
     compiler = find_compiler(script("echo 'fatal error: /tmp/x.s: No space left on device' >&2; exit 1"))
     with pytest.raises(CacheError, match=r"disk full.*TMPDIR"):

@@ -51,6 +51,34 @@ def test_a_request_is_remembered_with_its_payload():
     assert cache.recall(OTHER) == ({"kernels": [1, "zwei"]}, library)
 
 
+def test_only_files_of_its_own_are_removed():
+    cache = Cache(limit=0)
+    library = cache.store(KEY, b"shared object")
+    cache.remember(KEY, {}, library)
+    root = Path(cache.root)
+    foreign = [
+        root / "objects" / "ab" / ("c" * 38),  # as git has them
+        root / "objects" / "ab" / ("c" * 62),
+        root / "objects" / "ab" / ("ab" + "c" * 62),
+        root / "objects" / "cd" / ("ab" + "c" * 62 + ".so"),
+        root / "builds" / "ab" / "notes.txt",
+        root / "requests" / "ab" / ("AB" * 32),
+        root / "objects" / "pack" / ".hidden",
+    ]
+    left = root / "objects" / "ab" / f".123-{'0' * 16}"  # by a write that was cut short
+    for path in [*foreign, left]:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"12345")
+    for path in root.rglob("*"):
+        age(path)
+    assert cache.prune() > 0
+    assert not left.exists()
+    cache.store(KEY, b"shared object")
+    assert cache.clear() > 0
+    assert all(path.exists() for path in foreign)
+    assert cache.info().bytes == 0
+
+
 def test_info_and_clear():
     cache = Cache(limit=12345)
     assert cache.info() == cache_module.CacheInfo(cache.root, 0, 0, 12345)

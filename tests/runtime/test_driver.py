@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tapeless.errors import CacheError
 from tapeless.runtime import driver as driver_module
 from tapeless.runtime.cache import Cache
 from tapeless.runtime.driver import driver, source
@@ -192,6 +193,18 @@ def test_driver_is_built_at_the_first_call_that_needs_it(compiler, make, monkeyp
     assert cache.info().entries == 1
     monkeypatch.setattr(driver_module, "_make", None)
     assert asked() is found
+
+
+def test_driver_is_built_elsewhere_where_the_cache_cannot_be_written(compiler, monkeypatch):
+    cache = Cache()
+
+    def refuse(*_):
+        raise CacheError("read-only")
+
+    monkeypatch.setattr(Cache, "store", refuse)
+    found = driver(compiler, cache)()
+    assert callable(found)
+    assert driver(compiler, cache)() is found
 
 
 def test_driver_runs_without_a_cache(compiler):

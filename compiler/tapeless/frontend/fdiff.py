@@ -17,6 +17,7 @@ from tapeless.errors import DerivativeError, TapelessError
 from tapeless.frontend.symbolic import Argument, Result, class_of, program_from_sympy
 from tapeless.frontend.vocabulary import PRIMITIVE_OF
 from tapeless.ir.graph import Builder
+from tapeless.ir.inline import inline
 from tapeless.ir.primitives import PRIMITIVES, Extern
 from tapeless.ir.program import Program
 from tapeless.ir.rules import Link
@@ -70,38 +71,6 @@ def links(builder: Builder, node: int, active: Callable[[int], bool]) -> list[Li
 
 def _pull(builder: Builder, rule: Program, args: Sequence[int], bar: int) -> int:
     return builder.mul(bar, inline(builder, rule, args)[0])
-
-
-def inline(builder: Builder, program: Program, args: Sequence[int]) -> tuple[int, ...]:
-    """Graft a program into a builder.
-
-    Parameters
-    ----------
-    builder
-        Where the nodes go.
-    program
-        What is grafted.
-    args
-        The node that stands for each of its input scalars.
-
-    Returns
-    -------
-    tuple of int
-        The nodes of its outputs, in order.
-    """
-    graph = program.graph
-    nodes: list[int] = []
-    for op, arguments, payload in zip(graph.ops, graph.args, graph.payloads, strict=True):
-        inner = [nodes[arg] for arg in arguments]
-        if isinstance(payload, Extern):
-            nodes.append(builder.extern(payload, *inner))
-        elif op == "input":
-            nodes.append(args[payload])  # type: ignore[index]
-        elif payload is not None:
-            nodes.append(builder.node(op, (), payload))
-        else:
-            nodes.append(builder.call(op, *inner))
-    return tuple(nodes[root] for root in program.roots)
 
 
 @cache

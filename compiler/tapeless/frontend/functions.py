@@ -184,6 +184,8 @@ def _where(condition: Any, a: Any, b: Any) -> Any:
 
 
 def _clip(x: Any, low: Any = None, high: Any = None) -> Any:
+    if traced.builder_of((x, low, high)) is not None:
+        return traced.clip(x, low, high)
     if low is not None:
         x = _apply("max", (x, low))
     return x if high is None else _apply("min", (x, high))

@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cache
-from math import factorial, prod
+from math import log2, prod
 from typing import Any, Final
 
 import sympy
@@ -23,8 +23,9 @@ from sympy.logic import boolalg
 from sympy.tensor.indexed import Indexed
 
 from tapeless.errors import ArgumentError, UnsupportedError
-from tapeless.frontend.vocabulary import PRIMITIVE_OF
-from tapeless.ir.graph import HALF, ONE, ZERO, Builder
+from tapeless.frontend.vocabulary import PRIMITIVE_OF, InOrder
+from tapeless.ir import recipes
+from tapeless.ir.graph import ONE, ZERO, Builder
 from tapeless.ir.primitives import Extern
 from tapeless.ir.program import Input, Output, Program, finish
 
@@ -105,7 +106,7 @@ def _lanes(arguments: Sequence[Argument]) -> dict[sympy.Basic, int]:
     names: set[str] = set()
     for argument in arguments:
         if argument.name in names:
-            raise ArgumentError(f"two inputs are called {argument.name!r}; give each a name of its own")
+            raise ArgumentError(f"two inputs are called {argument.name!r}; rename one of them")
         names.add(argument.name)
         if len(argument.symbols) != prod(argument.shape):
             raise ArgumentError(
@@ -308,7 +309,7 @@ def _symbol(reader: Reader, expr: sympy.Basic, args: list[int]) -> int:
     if any(short(known) == text for known in reader.lanes):
         raise ArgumentError(
             f"two different symbols are called {text!r}: the one in the formula is not the one among the "
-            "inputs (sympy tells symbols with different assumptions apart); use one of them throughout"
+            "inputs (sympy tells symbols with different assumptions apart); use one of them throughout, or rename one"
         )
     _refuse_unreal(expr)
     known_names = ", ".join(short(known) for known in list(reader.lanes)[:8]) or "none"
@@ -332,7 +333,7 @@ def _tribonacci(reader: Reader, expr: sympy.Basic, args: list[int]) -> int:
     """The real root of t**3 = t**2 + t + 1: (1 + cbrt(19 - 3*sqrt(33)) + cbrt(19 + 3*sqrt(33)))/3."""
     b = reader.builder
     root = b.mul(b.rational(3), b.call("sqrt", b.rational(33)))
-    parts = [b.call("cbrt", join(b.rational(19), root)) for join in (b.sub, b.add)]
+    parts = [b.call("cbrt", combine(b.rational(19), root)) for combine in (b.sub, b.add)]
     return b.div(b.sum([b.rational(1), *parts]), b.rational(3))
 
 
@@ -347,64 +348,34 @@ def _named(name: str, negative: bool = False) -> _Row:
 # ---- sums, products, powers
 
 _MERGED_BITS: Final = 2048
-"""Exact constants are merged up to this size."""
-_CHAIN: Final = 8
-"""Sums of at most this many terms are added in the order written, longer ones pairwise."""
-
-
-def _is_small(value: Fraction) -> bool:
-    return value.numerator.bit_length() + value.denominator.bit_length() <= _MERGED_BITS
+"""Constants of a sum are merged up to this size."""
+_SAFE: Final = 60
+"""Coefficients within two to this power, either way, move freely within a product: in float32 as well, whose
+range is twice as wide, they bring nothing of ordinary size out of range."""
 
 
 def _add(reader: Reader, expr: sympy.Basic, args: list[int]) -> int:
-    """A sum: its constants merged exactly, its negative terms subtracted."""
+    """A sum: its constants merged exactly, at the place of the first."""
     b = reader.builder
     constant: Fraction | None = None
     place = 0
-    row: list[tuple[int, bool]] = []
+    row: list[int] = []
     for arg in args:
         value = b.rational_value(arg)
-        if value is not None and _is_small(joined := value + (constant or ZERO)):
+        if value is not None and _is_short(joined := value + (constant or ZERO)):
             if constant is None:
                 place = len(row)
-                row.append((arg, False))
+                row.append(arg)
             constant = joined
         else:
-            row.append(_split_sign(b, arg))
+            row.append(arg)
     if constant is not None:
-        row[place] = _split_sign(b, b.rational(constant))
-    node, negative = _join(b, row) if row else (b.rational(0), False)
-    return b.neg(node) if negative else node
+        row[place] = b.rational(constant)
+    return b.sum(row)
 
 
-def _split_sign(b: Builder, node: int) -> tuple[int, bool]:
-    """Return a term without its sign, and whether it was negative."""
-    op, args = b.ops[node], b.args[node]
-    if op == "neg":
-        return args[0], True
-    value = b.rational_value(args[0] if op in ("mul", "div") else node)
-    return (b.neg(node), True) if value is not None and value < 0 else (node, False)
-
-
-def _join(b: Builder, row: list[tuple[int, bool]]) -> tuple[int, bool]:
-    """Add signed terms; -x + y becomes y - x."""
-
-    def join(p: tuple[int, bool], q: tuple[int, bool]) -> tuple[int, bool]:
-        if p[1] is q[1]:
-            return b.add(p[0], q[0]), p[1]
-        return (b.sub(q[0], p[0]) if p[1] else b.sub(p[0], q[0])), False
-
-    if len(row) <= _CHAIN:
-        total = row[0]
-        for term in row[1:]:
-            total = join(total, term)
-        return total
-    while len(row) > 1:
-        paired = [join(row[k], row[k + 1]) for k in range(0, len(row) - 1, 2)]
-        if len(row) % 2:
-            paired.append(row[-1])
-        row = paired
-    return row[0]
+def _is_short(value: Fraction) -> bool:
+    return value.numerator.bit_length() + value.denominator.bit_length() <= _MERGED_BITS
 
 
 def _factors(expr: sympy.Basic) -> list[sympy.Basic]:
@@ -419,37 +390,52 @@ def _factors(expr: sympy.Basic) -> list[sympy.Basic]:
 
 
 class _Quotient:
-    """A product under collection: one exact coefficient, what stands above and below the bar.
+    """A product under collection: its constants as one exact coefficient, its factors above and below the bar.
 
-    x*y**-1*z**-1 becomes x/(y*z): one division, whatever the number of reciprocals.
+    Constants that are far from 1 stay factors at their places: moved or merged, they might overflow.
+
+    Parameters
+    ----------
+    builder
+        Where the nodes go.
+    in_order
+        Whether the order of the factors is meant, as in text: x/y/z is (x/y)/z, which may stay in range where
+        x/(y*z) does not. sympy has no order: x*y**-1*z**-1 is printed, and read, as x/(y*z).
     """
 
-    def __init__(self, builder: Builder) -> None:
+    def __init__(self, builder: Builder, in_order: bool = False) -> None:
         self.builder = builder
-        self.literal = ONE  # the product of the constants above the bar
-        self.divisor = ONE  # and of those below
-        self.over: list[int] = []
-        self.under: list[int] = []
+        self.in_order = in_order
+        self.literal: Fraction | None = None  # the product of the constants above the bar
+        self.divisor: Fraction | None = None  # and of those below
+        self.far: int | None = None  # where the last constant far from 1 stands among the factors
+        self.factors: list[tuple[int, bool]] = []  # a node, and whether it stands below
 
     def times(self, node: int) -> None:
         """Take a factor above the bar."""
         value = self.builder.rational_value(node)
         if value is None:
-            self.over.append(node)
-        elif self.literal is ONE:
-            self.literal = value
-        elif _is_small(joined := self.literal * value):
+            self.factors.append((node, False))
+        elif (joined := _merged(self.literal, value)) is not None:
             self.literal = joined
+        elif self.far is not None and (joined := _merged(self._far_value(), value)) is not None:
+            self.factors.pop(self.far)
+            self.far = None
+            self.times(self.builder.rational(joined))
         else:
-            self.over.append(node)
+            self.far = len(self.factors)
+            self.factors.append((node, False))
+
+    def _far_value(self) -> Fraction | None:
+        return None if self.far is None else self.builder.rational_value(self.factors[self.far][0])
 
     def divided_by(self, node: int) -> None:
         """Take a factor below the bar."""
         value = self.builder.rational_value(node)
-        if value and _is_small(joined := self.divisor * value):
+        if value and (joined := _merged(self.divisor, value)) is not None:
             self.divisor = joined
         else:
-            self.under.append(node)
+            self.factors.append((node, True))
 
     def power(self, base: int, exponent: int) -> None:
         """Take a power, on the side where its exponent is positive."""
@@ -465,29 +451,86 @@ class _Quotient:
     def node(self) -> int:
         """Return the quotient."""
         b = self.builder
-        coefficient = self.literal if self.divisor is ONE else self.literal / self.divisor
-        if not self.over:
-            constant = b.rational(coefficient)
-            return b.div(constant, b.product(self.under)) if self.under else constant
-        value = b.product(self.over)
-        under = self.under
+        coefficient = self._coefficient()
+        over, under, later = self._steps()
         negative = coefficient < 0
         if negative:
             coefficient = -coefficient
-        if coefficient.numerator == 1 and coefficient.denominator != 1 and self._divides(coefficient):
+        if not over:
+            value = b.rational(coefficient)
+        elif coefficient.numerator == 1 and coefficient.denominator != 1 and self._divides(coefficient):
+            value = b.product(over)
             under = [b.rational(coefficient.denominator), *under]
-        elif coefficient is not ONE:
-            value = b.mul(b.rational(coefficient), value)
+        else:
+            value = b.mul(b.rational(coefficient), b.product(over))
         if under:
             value = b.div(value, b.product(under))
+        for node, below in later:
+            value = b.div(value, node) if below else b.mul(value, node)
         return b.neg(value) if negative else value
+
+    def _coefficient(self) -> Fraction:
+        """Return the one coefficient; what it cannot hold becomes a factor, or part of a constant that is one."""
+        coefficient = ONE if self.literal is None else self.literal
+        if self.divisor is not None:
+            whole = _merged(self.literal, 1 / self.divisor)
+            if whole is None:
+                self.factors.append((self.builder.rational(self.divisor), True))
+                self.divisor = None
+            else:
+                coefficient = whole
+        far = self._far_value()
+        if self.far is not None and far and coefficient:
+            joined = coefficient * far
+            if _scale(joined) <= max(_scale(far), 2 * _SAFE):
+                self.factors[self.far] = (self.builder.rational(joined), False)
+                return ONE
+        return coefficient
+
+    def _steps(self) -> tuple[list[int], list[int], list[tuple[int, bool]]]:
+        """Return what is multiplied first, what divides that, and what comes after, step by step.
+
+        Where the first factor is a constant or stands below the bar, the first that does neither comes before
+        it: 1/x*y is y/x.
+        """
+        row = list(self.factors)
+
+        def constant(node: int) -> bool:
+            return self.builder.rational_value(node) is not None
+
+        first = next((k for k, (node, below) in enumerate(row) if not (below or constant(node))), None)
+        if first is not None:
+            row.insert(0, row.pop(first))
+        if self.in_order:
+            start = next((k for k, (_, below) in enumerate(row) if below), len(row))
+            split = start + 1 if start < len(row) and not constant(row[start][0]) else start
+            early, later = row[:split], row[split:]
+        else:
+            early = [(node, below) for node, below in row if not (below and constant(node))]
+            later = [(node, below) for node, below in row if below and constant(node)]
+        over = [node for node, below in early if not below]
+        if first is None:  # constants alone, and too far from 1 to be one
+            later = [*((node, False) for node in over[1:]), *later]
+            over = over[:1]
+        return over, [node for node, below in early if below], later
 
     def _divides(self, reciprocal: Fraction) -> bool:
         """Whether to divide by q rather than to multiply by 1/q.
 
         x/3 is a division, rounded once. 0.1*x is a product, as written: much cheaper, and about as good.
         """
-        return self.divisor is not ONE or not _is_decimal(reciprocal.denominator)
+        return self.divisor is not None or not _is_decimal(reciprocal.denominator)
+
+
+def _merged(constant: Fraction | None, value: Fraction) -> Fraction | None:
+    """Return the product of two constants where it may stand for both, None where they have to stay apart."""
+    joined = value if constant is None else constant * value
+    return joined if not joined or _scale(joined) <= _SAFE else None
+
+
+def _scale(value: Fraction) -> float:
+    """Return how far a constant is from 1, in powers of two."""
+    return abs(log2(abs(value.numerator)) - log2(value.denominator))
 
 
 def _is_decimal(denominator: int) -> bool:
@@ -499,7 +542,7 @@ def _is_decimal(denominator: int) -> bool:
 
 
 def _mul(reader: Reader, expr: sympy.Basic, args: list[int]) -> int:
-    quotient = _Quotient(reader.builder)
+    quotient = _Quotient(reader.builder, type(expr) is InOrder)
     parts = iter(args)
     for arg in expr.args:
         if type(arg) is sympy.Pow:
@@ -515,80 +558,7 @@ def _pow(reader: Reader, expr: sympy.Basic, args: list[int]) -> int:
     return quotient.node()
 
 
-# ---- functions: written as Builder -> node, so that each identity is one line
-
-
-def _one(b: Builder) -> int:
-    return b.rational(1)
-
-
-def _reciprocal_of(op: str) -> Callable[[Builder, int], int]:
-    return lambda b, x: b.div(_one(b), b.call(op, x))
-
-
-def _of_reciprocal(op: str) -> Callable[[Builder, int], int]:
-    return lambda b, x: b.call(op, b.div(_one(b), x))
-
-
-def _acot(b: Builder, x: int) -> int:
-    """The odd acot: atan(1/x) = atan2(s, s*x) with s the sign of x, which stays finite as x goes to 0."""
-    side = b.select(b.compare("lt", x, b.rational(0)), b.rational(-1), _one(b))
-    return b.call("atan2", side, b.mul(side, x))
-
-
-def _log(b: Builder, x: int, base: int | None = None) -> int:
-    """log(x, b) = log(x)/log(b)."""
-    if base is None:
-        return b.call("log", x)
-    op = {Fraction(2): "log2", Fraction(10): "log10"}.get(b.rational_value(base) or ZERO)
-    return b.call(op, x) if op else b.div(b.call("log", x), b.call("log", base))
-
-
-def _sinc(b: Builder, x: int) -> int:
-    """The unnormalised sinc: sin(x)/x, 1 at 0."""
-    zero = b.compare("eq", x, b.rational(0))
-    return b.select(zero, _one(b), b.div(b.call("sin", x), x))
-
-
-def _mod(b: Builder, x: int, y: int) -> int:
-    """The rest x - y*floor(x/y), of the sign of y; through fmod, for the floor of a quotient is not exact."""
-    if b.rational_value(y) == 1:
-        return _frac(b, x)
-    rest = b.call("fmod", x, y)
-    zero = b.rational(0)
-    below = b.and_(b.compare("lt", rest, zero), b.compare("gt", y, zero))
-    above = b.and_(b.compare("gt", rest, zero), b.compare("lt", y, zero))
-    return b.select(b.or_(below, above), b.add(rest, y), rest)
-
-
-def _frac(b: Builder, x: int) -> int:
-    """The fraction x - floor(x)."""
-    return b.sub(x, b.call("floor", x))
-
-
-def _heaviside(b: Builder, x: int, middle: int | None = None) -> int:
-    """A step, with a value of its own at 0."""
-    step = b.call("heaviside", x)
-    if middle is None or b.rational_value(middle) == HALF:
-        return step
-    return b.select(b.compare("eq", x, b.rational(0)), middle, step)
-
-
-_FACTORIALS: Final = 170
-"""The largest factorial that is finite in double."""
-
-
-def _factorial(b: Builder, x: int) -> int:
-    """The factorial gamma(x + 1)."""
-    value = b.rational_value(x)
-    if value is not None and value.denominator == 1 and 0 <= value <= _FACTORIALS:
-        return b.rational(factorial(int(value)))
-    return b.call("gamma", b.add(x, _one(b)))
-
-
-def _erf2(b: Builder, x: int, y: int) -> int:
-    """erf(y) - erf(x)."""
-    return b.sub(b.call("erf", y), b.call("erf", x))
+# ---- functions
 
 
 def _function(build: Callable[..., int], takes: str = "numbers") -> _Row:
@@ -630,22 +600,10 @@ def _equality(op: str) -> _Row:
         if kinds == {False}:
             return b.compare(op, left, right)
         if kinds == {True}:
-            return _same(b, left, right) if op == "eq" else b.not_(_same(b, left, right))
+            return recipes.same(b, left, right) if op == "eq" else b.not_(recipes.same(b, left, right))
         raise UnsupportedError(f"{short(expr)} compares a number with a truth value")
 
     return _Row(build, "any")
-
-
-def _same(b: Builder, *conditions: int) -> int:
-    return b.or_(b.and_(*conditions), b.and_(*(b.not_(c) for c in conditions)))
-
-
-def _xor(b: Builder, *conditions: int) -> int:
-    """True where an odd number of conditions is."""
-    odd = b.boolean(False)
-    for c in conditions:
-        odd = b.or_(b.and_(odd, b.not_(c)), b.and_(b.not_(odd), c))
-    return odd
 
 
 def _truth(build: Callable[..., int]) -> _Row:
@@ -672,6 +630,7 @@ _HEADS: Final[dict[type, _Row]] = {
     # arithmetic
     sympy.Add: _Row(_add),
     sympy.Mul: _Row(_mul, parts=_factors),
+    InOrder: _Row(_mul, parts=_factors),
     sympy.Pow: _Row(_pow),
     sympy.UnevaluatedExpr: _Row(lambda reader, _, args: args[0], "any"),
     # truth values and choice
@@ -688,34 +647,34 @@ _HEADS: Final[dict[type, _Row]] = {
     sympy.Not: _truth(Builder.not_),
     sympy.Nand: _truth(lambda b, *c: b.not_(b.and_(*c))),
     sympy.Nor: _truth(lambda b, *c: b.not_(b.or_(*c))),
-    sympy.Xor: _truth(_xor),
-    boolalg.Xnor: _truth(lambda b, *c: b.not_(_xor(b, *c))),
+    sympy.Xor: _truth(recipes.xor),
+    boolalg.Xnor: _truth(lambda b, *c: b.not_(recipes.xor(b, *c))),
     sympy.Implies: _truth(lambda b, p, q: b.or_(b.not_(p), q)),
-    sympy.Equivalent: _truth(_same),
+    sympy.Equivalent: _truth(recipes.same),
     sympy.ITE: _truth(Builder.select),
     sympy.Piecewise: _Row(_piecewise, "any", _piecewise_parts),
 }
 
 _IDENTITIES: Final[dict[type, _Row]] = {
-    sympy.log: _function(_log),
-    sympy.sec: _function(_reciprocal_of("cos")),
-    sympy.csc: _function(_reciprocal_of("sin")),
-    sympy.cot: _function(_reciprocal_of("tan")),
-    sympy.sech: _function(_reciprocal_of("cosh")),
-    sympy.csch: _function(_reciprocal_of("sinh")),
-    sympy.coth: _function(_reciprocal_of("tanh")),
-    sympy.asec: _function(_of_reciprocal("acos")),
-    sympy.acsc: _function(_of_reciprocal("asin")),
-    sympy.acot: _function(_acot),
-    sympy.asech: _function(_of_reciprocal("acosh")),
-    sympy.acsch: _function(_of_reciprocal("asinh")),
-    sympy.acoth: _function(_of_reciprocal("atanh")),
-    sympy.sinc: _function(_sinc),
-    sympy.Mod: _function(_mod),
-    sympy.frac: _function(_frac),
-    sympy.Heaviside: _function(_heaviside),
-    sympy.factorial: _function(_factorial),
-    sympy.erf2: _function(_erf2),
+    sympy.log: _function(recipes.log),
+    sympy.sec: _function(recipes.reciprocal_of("cos")),
+    sympy.csc: _function(recipes.reciprocal_of("sin")),
+    sympy.cot: _function(recipes.reciprocal_of("tan")),
+    sympy.sech: _function(recipes.reciprocal_of("cosh")),
+    sympy.csch: _function(recipes.reciprocal_of("sinh")),
+    sympy.coth: _function(recipes.reciprocal_of("tanh")),
+    sympy.asec: _function(recipes.of_reciprocal("acos")),
+    sympy.acsc: _function(recipes.of_reciprocal("asin")),
+    sympy.acot: _function(recipes.acot),
+    sympy.asech: _function(recipes.of_reciprocal("acosh")),
+    sympy.acsch: _function(recipes.of_reciprocal("asinh")),
+    sympy.acoth: _function(recipes.of_reciprocal("atanh")),
+    sympy.sinc: _function(recipes.sinc),
+    sympy.Mod: _function(recipes.mod),
+    sympy.frac: _function(recipes.frac),
+    sympy.Heaviside: _function(recipes.heaviside),
+    sympy.factorial: _function(recipes.factorial),
+    sympy.erf2: _function(recipes.erf2),
     # of a real number
     sympy.re: _function(lambda b, x: x),
     sympy.im: _function(lambda b, x: b.rational(0)),

@@ -30,7 +30,7 @@ from sympy.functions.elementary.piecewise import ExprCondPair
 
 from tapeless.errors import FormulaError, LimitError, UnsupportedError
 from tapeless.frontend.lexer import KEYWORDS, Token, number, shown, tokens
-from tapeless.frontend.vocabulary import ADVICE, FUNCTIONS, Word, unevaluated
+from tapeless.frontend.vocabulary import ADVICE, FUNCTIONS, InOrder, Word, unevaluated
 
 MAX_LENGTH: Final = 10_000_000
 """Characters of a formula text."""
@@ -364,7 +364,16 @@ class _Product(_Chain):
         """Make the Mul; 1/x is a power alone."""
         self.take(last, "")
         factors = self.factors[1:] if self.factors[0] is sympy.S.One else self.factors
-        return _Operand(self.maker.make(sympy.Mul, *factors), False, self.value, self.start)
+        kind = InOrder if any(map(_is_reciprocal, factors[:-1])) else sympy.Mul
+        return _Operand(self.maker.make(kind, *factors), False, self.value, self.start)
+
+
+def _is_reciprocal(expr: Any) -> bool:
+    """Whether an expression is a power of a variable that stands below the bar."""
+    if type(expr) is not sympy.Pow:
+        return False
+    base, exponent = expr.args
+    return isinstance(exponent, sympy.Rational) and exponent.p < 0 and not isinstance(base, sympy.Rational)
 
 
 class _Sign(_Open):
@@ -589,6 +598,9 @@ class _Call(_Bracket):
         for argument in arguments:
             maker.need_number(argument)
         values = [argument.value for argument in arguments]
+        base = values[1] if word.name == "log" and len(values) > 1 else None
+        if base is not None and (base <= 0 or base == 1):
+            maker.fail("there is no logarithm to this base; it is positive and not 1", arguments[1].start)
         known = [float(value) for value in values if value is not None]
         value = maker.constant(self.start, word.value, *known) if len(known) == len(values) else None
         expr = word.build(*(argument.expr for argument in arguments), make=maker.make)

@@ -12,6 +12,7 @@ import numpy as np
 from tapeless.errors import ArgumentError, TracingError, UnsupportedError
 from tapeless.frontend.traced import Trace, Traced, TracedBoolean, TracedScalar, builder_of, nodes_of
 from tapeless.ir.graph import Builder
+from tapeless.ir.inline import inline
 from tapeless.ir.program import Input, Output, Program, finish
 
 
@@ -48,9 +49,11 @@ def program_from_function(
         An input that is not a scalar.
     """
     signature = _signature(function)
-    names = _inputs(function, signature, inputs, shapes or {})
+    shapes = shapes or {}
+    _check_shapes(shapes)
+    names = _inputs(function, signature, inputs, shapes)
     for known in names:
-        if tuple((shapes or {}).get(known, ())) != ():
+        if tuple(shapes.get(known, ())) != ():
             raise UnsupportedError(
                 f"input {known!r} has a shape, and only scalar inputs are traced; pass each number as a "
                 "parameter of its own"
@@ -94,6 +97,19 @@ def _bound(function: Any) -> set[str]:
         found |= set(function.keywords)
         function = function.func
     return found
+
+
+def _check_shapes(shapes: Mapping[str, Any]) -> None:
+    for known, shape in shapes.items():
+        sequence = isinstance(shape, list | tuple)
+        if sequence and all(isinstance(n, int | np.integer) and n >= 1 for n in shape):
+            continue
+        whole = isinstance(shape, int | np.integer) and not isinstance(shape, bool) and shape >= 1
+        example = f"({shape},)" if whole else "(3,)"
+        raise ArgumentError(
+            f"inputs gives {known!r} the shape {shape!r}; a shape is a tuple of whole numbers from 1, such as "
+            f"{example}, and () for a scalar"
+        )
 
 
 def _inputs(
@@ -238,37 +254,6 @@ def _output_node(builder: Builder, value: Any, name: str) -> int:
 
 
 # ---- one Program inside another
-
-
-def inline(builder: Builder, program: Program, arguments: Sequence[int]) -> tuple[int, ...]:
-    """Append the nodes of `program` to `builder`.
-
-    Parameters
-    ----------
-    builder
-        Where the nodes go.
-    program
-        What is computed.
-    arguments
-        A node of `builder` for each input scalar.
-
-    Returns
-    -------
-    tuple of int
-        The nodes of all outputs, in order.
-    """
-    graph = program.graph
-    found: dict[int, int] = {}
-    for node in graph.reachable(program.roots):
-        op, payload = graph.ops[node], graph.payloads[node]
-        args = tuple([found[arg] for arg in graph.args[node]])
-        if op == "input":
-            found[node] = arguments[payload]  # type: ignore[index]
-        elif payload is not None:
-            found[node] = builder.node(op, args, payload)
-        else:  # through `call`, for an argument may be a constant here
-            found[node] = builder.call(op, *args)
-    return tuple([found[root] for root in program.roots])
 
 
 def call_program(program: Program, args: Sequence[Any]) -> Any:

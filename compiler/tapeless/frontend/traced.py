@@ -11,12 +11,14 @@ from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from fractions import Fraction
 from math import isinf, isnan
+from operator import index
 from typing import Any, Final, NoReturn
 
 import numpy as np
 
 from tapeless.errors import TracingError
-from tapeless.ir.graph import HALF, Builder
+from tapeless.ir import recipes
+from tapeless.ir.graph import Builder
 from tapeless.ir.notation import infix
 
 Build = Callable[..., int]
@@ -180,7 +182,7 @@ class Traced:
     __rmatmul__ = __matmul__
 
     def __floordiv__(self, other: object) -> NoReturn:
-        raise TracingError("// cannot be traced; write np.floor(x / y)")
+        raise TracingError("// cannot be traced; write np.floor_divide(x, y)")
 
     __rfloordiv__ = __floordiv__
 
@@ -193,7 +195,7 @@ class Traced:
     __rmod__ = __mod__
 
     def __divmod__(self, other: object) -> NoReturn:
-        raise TracingError("divmod cannot be traced; write np.floor(x / y) and np.mod(x, y)")
+        raise TracingError("divmod cannot be traced; write np.floor_divide(x, y) and np.mod(x, y)")
 
     __rdivmod__ = __divmod__
 
@@ -282,7 +284,7 @@ class TracedScalar(Traced):
         return TracedScalar(self.builder, self.builder.call("trunc", self.node))
 
     def __round__(self, digits: int | None = None) -> TracedScalar:
-        return TracedScalar(self.builder, _round(self.builder, self.node, digits or 0))
+        return TracedScalar(self.builder, recipes.round_to(self.builder, self.node, _digits(digits)))
 
     @property
     def real(self) -> TracedScalar:
@@ -317,6 +319,28 @@ class TracedScalar(Traced):
         )
 
 
+_MOST_DIGITS: Final = 300
+"""Ten to this power is a double."""
+
+
+def _digits(digits: Any) -> int:
+    """Return the digits to round to as an integer."""
+    if digits is None:
+        return 0
+    try:
+        found = index(digits)
+    except TypeError:
+        raise TracingError(
+            f"round takes a whole number of digits, not {digits!r}; write round(x, 2), or round(x / step) * step"
+        ) from None
+    if abs(found) > _MOST_DIGITS:
+        raise TracingError(
+            f"round to {found} digits: 10**{abs(found)} is beyond the range of a double; the number of digits is "
+            f"at most {_MOST_DIGITS} either way"
+        )
+    return found
+
+
 def _connective(build: Build) -> Callable[[TracedBoolean, Any], TracedBoolean]:
     """Return the method of an operator between truth values."""
 
@@ -328,11 +352,7 @@ def _connective(build: Build) -> Callable[[TracedBoolean, Any], TracedBoolean]:
     return method
 
 
-def _xor(b: Builder, x: int, y: int) -> int:
-    return b.or_(b.and_(x, b.not_(y)), b.and_(b.not_(x), y))
-
-
-_differs = _connective(_xor)
+_differs = _connective(recipes.xor)
 
 
 def _counted(
@@ -361,7 +381,7 @@ class TracedBoolean(Traced):
 
     __and__ = __rand__ = _connective(Builder.and_)
     __or__ = __ror__ = _connective(Builder.or_)
-    __xor__ = __rxor__ = _connective(_xor)
+    __xor__ = __rxor__ = _connective(recipes.xor)
 
     def __invert__(self) -> TracedBoolean:
         return TracedBoolean(self.builder, self.builder.not_(self.node))
@@ -587,12 +607,12 @@ def where(condition: Any, a: Any, b: Any) -> TracedScalar | TracedBoolean:
 def clip(x: Any, low: Any = None, high: Any = None) -> TracedScalar:
     """Return `x`, not less than `low` and not more than `high`; None for no bound."""
     builder = _builder((x, low, high))
-    [node] = nodes_of(builder, (x,), "clip")
-    if low is not None:
-        node = builder.maximum(node, *nodes_of(builder, (low,), "clip"))
-    if high is not None:
-        node = builder.minimum(node, *nodes_of(builder, (high,), "clip"))
-    return TracedScalar(builder, node)
+    node, least, most = (
+        None if value is None else nodes_of(builder, (value,), "clip")[0] for value in (x, low, high)
+    )
+    if node is None:
+        raise TracingError("clip takes numbers, not NoneType")
+    return TracedScalar(builder, recipes.clip(builder, node, least, most))
 
 
 def _builder(values: Sequence[Any]) -> Builder:
@@ -605,97 +625,11 @@ def _builder(values: Sequence[Any]) -> Builder:
 # ---- ufuncs
 
 
-def _primitive(op: str) -> Build:
-    return lambda b, *args: b.call(op, *args)
-
-
-def _round(b: Builder, x: int, digits: int) -> int:
-    if digits == 0:
-        return b.call("round", x)
-    scale = b.rational(Fraction(10) ** digits)
-    return b.div(b.call("round", b.mul(x, scale)), scale)
-
-
-def _heaviside(b: Builder, x: int, at_zero: int) -> int:
-    step = b.call("heaviside", x)
-    if b.rational_value(at_zero) == HALF:
-        return step
-    return b.select(b.compare("eq", x, b.rational(0)), at_zero, step)
-
-
-def _log_sum(exp: str, log_of_one_plus: Callable[[Builder, int], int]) -> Build:
-    """Return logaddexp in a given base.
-
-    A choice between two exact forms, not max + log1p(exp(-abs(a - b))): that form has a kink in each part at
-    a = b, where the conventions for ties would give a wrong derivative.
-    """
-
-    def build(b: Builder, x: int, y: int) -> int:
-        nothing = b.neg(b.named("inf"))
-        if nothing in (x, y):  # the start of a running log-sum
-            return y if x == nothing else x
-
-        def form(larger: int, smaller: int) -> int:
-            return b.add(larger, log_of_one_plus(b, b.call(exp, b.sub(smaller, larger))))
-
-        return b.select(b.compare("ge", x, y), form(x, y), form(y, x))
-
-    return build
-
-
-def _log1p(b: Builder, x: int) -> int:
-    return b.call("log1p", x)
-
-
-def _log1p_base_2(b: Builder, x: int) -> int:
-    return b.div(b.call("log1p", x), b.call("log", b.rational(2)))
-
-
-_logaddexp = _log_sum("exp", _log1p)
-
-
-def _mod(b: Builder, x: int, y: int) -> int:
-    return b.sub(x, b.mul(y, b.call("floor", b.div(x, y))))
-
-
 def _ldexp(b: Builder, x: int, power: int) -> int:
     value = b.rational_value(power)
     if value is None or value.denominator != 1:
         raise TracingError("np.ldexp takes a plain integer as its second argument; write x * np.exp2(y)")
     return b.mul(x, b.pow(b.rational(2), power))
-
-
-def _degrees(b: Builder, x: int) -> int:
-    return b.mul(x, b.div(b.rational(180), b.named("pi")))
-
-
-def _radians(b: Builder, x: int) -> int:
-    return b.mul(x, b.div(b.named("pi"), b.rational(180)))
-
-
-def _expit(b: Builder, x: int) -> int:
-    """The logistic function: in each half the form whose exponential cannot overflow."""
-    one = b.rational(1)
-    small = b.call("exp", x)
-    left = b.div(small, b.add(one, small))
-    right = b.div(one, b.add(one, b.call("exp", b.neg(x))))
-    return b.select(b.compare("lt", x, b.rational(0)), left, right)
-
-
-def _xlog(log: str, edge: int) -> Build:
-    """Return x*log(y), 0 where x is 0 and the logarithm is infinite or does not exist."""
-
-    def build(b: Builder, x: int, y: int) -> int:
-        zero = b.rational(0)
-        nothing = b.and_(b.compare("eq", x, zero), b.compare("le", y, b.rational(edge)))
-        return b.select(nothing, zero, b.mul(x, b.call(log, y)))
-
-    return build
-
-
-def _loggamma(b: Builder, x: int) -> int:
-    """For scipy, loggamma is NaN for negative arguments; gammaln is the logarithm of the absolute value."""
-    return b.select(b.compare("lt", x, b.rational(0)), b.named("nan"), b.call("loggamma", x))
 
 
 _NUMBERS: Final[dict[str, Build]] = {
@@ -709,7 +643,7 @@ _NUMBERS: Final[dict[str, Build]] = {
     "maximum": Builder.maximum,
     "minimum": Builder.minimum,
     **{
-        name: _primitive(op)
+        name: recipes.primitive(op)
         for name, op in {
             "absolute": "abs", "fabs": "abs", "sign": "sign", "exp": "exp", "exp2": "exp2", "expm1": "expm1",
             "log": "log", "log2": "log2", "log10": "log10", "log1p": "log1p", "sqrt": "sqrt", "cbrt": "cbrt",
@@ -724,16 +658,16 @@ _NUMBERS: Final[dict[str, Build]] = {
     "conjugate": lambda b, x: x,
     "square": lambda b, x: b.pow(x, b.rational(2)),
     "reciprocal": lambda b, x: b.div(b.rational(1), x),
-    "heaviside": _heaviside,
-    "logaddexp": _logaddexp,
-    "logaddexp2": _log_sum("exp2", _log1p_base_2),
-    "remainder": _mod,
-    "floor_divide": lambda b, x, y: b.call("floor", b.div(x, y)),
+    "heaviside": recipes.heaviside,
+    "logaddexp": recipes.logaddexp,
+    "logaddexp2": recipes.logaddexp2,
+    "remainder": recipes.mod,
+    "floor_divide": recipes.floor_divide,
     "ldexp": _ldexp,
-    "degrees": _degrees,
-    "rad2deg": _degrees,
-    "radians": _radians,
-    "deg2rad": _radians,
+    "degrees": recipes.degrees,
+    "rad2deg": recipes.degrees,
+    "radians": recipes.radians,
+    "deg2rad": recipes.radians,
 }  # fmt: skip
 """NumPy's ufuncs from numbers to a number."""
 
@@ -753,28 +687,29 @@ _TESTS: Final[dict[str, Build]] = {
 _LOGIC: Final[dict[str, Build]] = {
     "logical_and": Builder.and_,
     "logical_or": Builder.or_,
-    "logical_xor": _xor,
+    "logical_xor": recipes.xor,
     "logical_not": Builder.not_,
     "bitwise_and": Builder.and_,
     "bitwise_or": Builder.or_,
-    "bitwise_xor": _xor,
+    "bitwise_xor": recipes.xor,
     "invert": Builder.not_,
 }
 """NumPy's ufuncs from truth values to a truth value."""
 
 _SCIPY: Final[dict[str, Build]] = {
     **{
-        name: _primitive(name) for name in ("erf", "erfc", "gamma", "exp2", "expm1", "log1p", "cbrt", "round")
+        name: recipes.primitive(name)
+        for name in ("erf", "erfc", "gamma", "exp2", "expm1", "log1p", "cbrt", "round")
     },
-    "gammaln": _primitive("loggamma"),
-    "loggamma": _loggamma,
-    "exp10": lambda b, x: b.pow(b.rational(10), x),
-    "expit": _expit,
-    "logit": lambda b, x: b.sub(b.call("log", x), b.call("log1p", b.neg(x))),
-    "log_expit": lambda b, x: b.neg(_logaddexp(b, b.rational(0), b.neg(x))),
-    "ndtr": lambda b, x: b.div(b.call("erfc", b.neg(b.div(x, b.call("sqrt", b.rational(2))))), b.rational(2)),
-    "xlogy": _xlog("log", 0),
-    "xlog1py": _xlog("log1p", -1),
+    "gammaln": recipes.primitive("loggamma"),
+    "loggamma": recipes.log_of_gamma,
+    "exp10": recipes.exp10,
+    "expit": recipes.expit,
+    "logit": recipes.logit,
+    "log_expit": recipes.log_expit,
+    "ndtr": recipes.ndtr,
+    "xlogy": recipes.xlogy,
+    "xlog1py": recipes.xlog1py,
 }
 """The ufuncs of scipy.special whose meaning the table can say."""
 
@@ -853,10 +788,7 @@ def _np_select(condlist: Sequence[Any], choicelist: Sequence[Any], default: Any 
 
 
 def _np_sinc(x: Any) -> TracedScalar:
-    b = x.builder
-    scaled = b.mul(b.named("pi"), x.node)
-    quotient = b.div(b.call("sin", scaled), scaled)
-    return TracedScalar(b, b.select(b.compare("eq", x.node, b.rational(0)), b.rational(1), quotient))
+    return TracedScalar(x.builder, recipes.normalised_sinc(x.builder, x.node))
 
 
 def _np_polyval(p: Sequence[Any], x: Any) -> TracedScalar:
@@ -911,7 +843,7 @@ _REMEDIES: Final[dict[str, str]] = {
     ),
     "piecewise": "write np.where(c, a, b) or np.select",
     "norm": "write np.sqrt(sum(a*a for a in values))",
-    "divmod": "write np.floor(x / y) and np.mod(x, y)",
+    "divmod": "write np.floor_divide(x, y) and np.mod(x, y)",
     "modf": "write np.trunc(x) and x - np.trunc(x)",
     "signbit": "write x < 0",
     "nan_to_num": "write np.where(np.isnan(x), 0, x)",

@@ -80,6 +80,15 @@ def _finish(kind: Any) -> Callable[[Any, tuple[Any, ...]], None] | None:
 # ---- what sympy lacks
 
 
+class InOrder(sympy.Mul):
+    """A product of formula text in which more follows a stroke: x/y/z is (x/y)/z, x/z*y is (x/z)*y.
+
+    sympy's own products have no order.
+    """
+
+    __slots__ = ()
+
+
 class RealFunction(sympy.Function):
     """A real function of C's <math.h> that sympy has no class for; it is never evaluated symbolically.
 

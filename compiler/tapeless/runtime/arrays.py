@@ -30,6 +30,9 @@ _cast = _FFI.cast
 _VOID_POINTER = _FFI.typeof("void *")
 # Bits of ndarray.flags.num: NPY_ARRAY_C_CONTIGUOUS and NPY_ARRAY_ALIGNED.
 _READY = 0x0001 | 0x0100
+_SCALARS = {float, int, np.float64, np.float32}
+# Up to so many points writing a scalar out is quicker than the driver, and takes little memory.
+_SMALL = 4096
 
 
 class _Prepared(NamedTuple):
@@ -59,6 +62,7 @@ class Caller:
         "_dtype",
         "_is_flat",
         "_kernel",
+        "_likes",
         "_n_flat",
         "_n_results",
         "_result_names",
@@ -77,6 +81,7 @@ class Caller:
         # Number of operands where all parts are scalars, else a number that no call has.
         self._n_flat = (len(signature.operands) or -1) if self._is_flat else -1
         self._n_results = len(signature.results)
+        self._likes = {result.like for result in signature.results}
         self._result_names = [result.name for result in signature.results]
 
     def __call__(self, operands: Sequence[Any], out: Any = None) -> tuple[Any, ...]:
@@ -134,7 +139,34 @@ class Caller:
                         targets.append(_from_buffer(result))
                     self._kernel(n, pointers, targets)
                     return tuple(results)
+            written_out = self._write_out(operands)
+            if written_out is not None:
+                return self(written_out)
         return self._call_prepared(operands, out)
+
+    def _write_out(self, operands: Sequence[Any]) -> list[Any] | None:
+        """Replace scalars among small arrays of one shape by arrays, where no result is to be summed over them.
+
+        Return None where that is not what was given.
+        """
+        arrays = [operand for operand in operands if type(operand) is ndarray and operand.shape]
+        if not arrays or len(arrays) == len(operands) or arrays[0].size > _SMALL:
+            return None
+        shape = arrays[0].shape
+        found: list[Any] = []
+        for position, operand in enumerate(operands):
+            if type(operand) is ndarray and operand.shape:
+                if operand.shape != shape:
+                    return None
+                found.append(operand)
+            elif type(operand) in _SCALARS and position not in self._likes:
+                name = self.signature.operands[position].name
+                full = empty(shape, self._dtype)
+                full[...] = as_operand(operand, name, self._dtype)[0]
+                found.append(full)
+            else:
+                return None
+        return found
 
     def _call_prepared(self, values: Sequence[Any], out: Any) -> tuple[Any, ...]:
         operands = self._prepare(values)

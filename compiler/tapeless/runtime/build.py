@@ -8,8 +8,10 @@ import shutil
 import signal
 import subprocess
 import tempfile
+import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from functools import cache as once
 from types import MappingProxyType
 
 from tapeless.errors import CacheError, CompilerError, TapelessError
@@ -26,6 +28,11 @@ __all__ = ["Library", "build"]
 _ENVIRONMENT = ("PATH", "HOME")
 _STDERR_LINES = 12
 _OUTPUT = "library.so"
+_FOLDER = "tapeless-build-"
+# A process that is killed leaves its build folder, in which the compiler may run on for a while.
+_STALE_AFTER = 86400.0
+# The options by name, as gcc objects; clang and zig name the value.
+_ARCHITECTURE = ("-march", "-mcpu", "-mprefer-vector-width", "unknown target CPU", "unknown CPU")
 _NOTHING: Mapping[str, str] = MappingProxyType({})
 
 
@@ -104,7 +111,8 @@ def _compile(command: Sequence[str], files: Mapping[str, str], timeout: float) -
     """Run the compiler in a directory of its own; return the library's bytes, or None, and its messages."""
     folder = None
     try:
-        folder = tempfile.mkdtemp(prefix="tapeless-")
+        _sweep(tempfile.gettempdir())
+        folder = tempfile.mkdtemp(prefix=_FOLDER)
         for name, text in files.items():
             with open(os.path.join(folder, name), "w", encoding="utf-8", newline="\n") as file:
                 file.write(text)
@@ -187,9 +195,20 @@ def _place(path: str, content: bytes) -> None:
         ) from None
 
 
+@once
+def _sweep(parent: str) -> None:
+    """Remove the build folders of processes that were killed, once per process."""
+    with suppress(OSError), os.scandir(parent) as entries:
+        for entry in entries:
+            if entry.name.startswith(_FOLDER):
+                status = entry.stat(follow_symlinks=False)
+                if status.st_uid == os.geteuid() and time.time() - status.st_mtime > _STALE_AFTER:
+                    shutil.rmtree(entry.path, ignore_errors=True)
+
+
 def _names_architecture(stderr: str) -> bool:
     """Whether the compiler objects to the processor level, which older ones do not know."""
-    return any(word in stderr for word in ("march", "mcpu", "prefer-vector-width", "CPU", "cpu"))
+    return any(words in stderr for words in _ARCHITECTURE)
 
 
 def _refusal(what: str, command: Sequence[str], stderr: str) -> str:

@@ -29,6 +29,7 @@ from tapeless.runtime.library import Library
 _DEFAULT_LIMIT = 512 << 20
 _OBJECTS, _BUILDS, _REQUESTS = "objects", "builds", "requests"
 _DIGEST_LENGTH = 64
+_HEXADECIMAL = frozenset("0123456789abcdef")
 
 # A use refreshes a file's time once an hour, not at each start: enough to tell the old from the new.
 _TOUCH_AFTER = 3600.0
@@ -130,7 +131,7 @@ class Cache:
         return CacheInfo(self.root, entries, size, self.limit)
 
     def clear(self) -> int:
-        """Remove everything; return the number of bytes freed.
+        """Remove everything that this cache wrote; return the number of bytes freed.
 
         Processes that have a library loaded keep it: an unlinked file lives on while it is mapped.
         """
@@ -239,6 +240,8 @@ class Cache:
         for kind in (_OBJECTS, _BUILDS, _REQUESTS):
             for folder in _scan(os.path.join(self.root, kind)):
                 for entry in _scan(folder.path):
+                    if not _is_own(kind, folder.name, entry.name):
+                        continue
                     try:
                         yield kind, entry.path, entry.stat(follow_symlinks=False)
                     except OSError:
@@ -296,6 +299,20 @@ def _make_private(folder: str) -> None:
     for path in reversed(missing):
         with suppress(FileExistsError):
             os.mkdir(path, 0o700)
+
+
+def _is_own(kind: str, folder: str, name: str) -> bool:
+    """Whether a file bears a name that this module gives; the directory may have been set in error."""
+    if name.startswith("."):  # left by a write that was cut short
+        pid, _, random = name[1:].partition("-")
+        return pid.isdecimal() and len(random) == 16 and _HEXADECIMAL.issuperset(random)
+    stem = name.removesuffix(".so") if kind == _OBJECTS else name
+    return (
+        len(stem) == _DIGEST_LENGTH
+        and _HEXADECIMAL.issuperset(stem)
+        and stem[:2] == folder
+        and (kind != _OBJECTS or stem != name)
+    )
 
 
 def _touch(path: str) -> None:

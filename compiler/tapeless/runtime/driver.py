@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from tapeless.errors import CacheError
 from tapeless.runtime.load import CFunction, Declaration, load
 
 if TYPE_CHECKING:
@@ -63,7 +64,13 @@ def _get(compiler: Compiler, cache: Cache | None) -> Drive:
 def _make(compiler: Compiler, cache: Cache | None) -> Drive:
     from tapeless.runtime.build import build
 
-    library = build(source(), stem="driver", compiler=compiler, cache=cache)
+    try:
+        library = build(source(), stem="driver", compiler=compiler, cache=cache)
+    except CacheError:
+        # A cache that can only be read served the kernel; a call should not fail for it.
+        if cache is None:
+            raise
+        library = build(source(), stem="driver", compiler=compiler, cache=None)
     function = load(library, (SYMBOL,), DRIVER)[SYMBOL]
 
     def drive(kernel: CFunction, itemsize: int, extents: Sequence[int], inputs: Side, results: Side) -> None:

@@ -12,10 +12,11 @@ from tapeless.errors import ArgumentError, TapelessError
 # Arrays that record gradients: converting one would lose its gradient in silence. Recognised by the module of
 # their type, so that the libraries need not be imported.
 _BRIDGES = {
-    "torch": ("torch tensor", "f.to_torch()"),
-    "jax": ("jax array", "f.to_jax()"),
-    "jaxlib": ("jax array", "f.to_jax()"),
+    "torch": ("torch tensor", "x.detach().cpu().numpy()", "f.to_torch()"),
+    "jax": ("jax array", "np.asarray(x)", "f.to_jax()"),
+    "jaxlib": ("jax array", "np.asarray(x)", "f.to_jax()"),
 }
+_DEEPEST = 64  # dimensions of a NumPy array
 _REFUSED_KINDS = {
     "c": "is complex; pass its real and imaginary parts separately (.real, .imag)",
     "O": "holds Python objects; convert it with np.asarray(..., dtype=float)",
@@ -26,6 +27,7 @@ _REFUSED_KINDS = {
     "M": "holds dates; convert it to numbers first",
     "m": "holds time differences; divide by a unit first, as in x / np.timedelta64(1, 's')",
 }
+_NUMBERS = {bool, int, float}
 
 
 def as_operand(value: object, name: str, dtype: np.dtype[Any]) -> tuple[np.ndarray[Any, Any], np.dtype[Any]]:
@@ -63,6 +65,8 @@ def as_operand(value: object, name: str, dtype: np.dtype[Any]) -> tuple[np.ndarr
     if not has_dtype:
         value = _from_object(value, name)
     array = np.asarray(value)
+    if not has_dtype and array.dtype.kind == "O" and all(type(item) in _NUMBERS for item in array.flat):
+        return _from_number(array, name, dtype), dtype  # integers that NumPy has no type for
     given = array.dtype
     if given.kind not in "biuf":
         reason = _REFUSED_KINDS.get(given.kind, f"has dtype {given}")
@@ -77,43 +81,50 @@ def _from_number(value: Any, name: str, dtype: np.dtype[Any]) -> np.ndarray[Any,
     try:
         return np.array(value, dtype)
     except OverflowError:
-        raise ArgumentError(f"{name} is an integer too large for {dtype}") from None
+        raise ArgumentError(f"{name} is or holds an integer too large for {dtype}") from None
 
 
 def _from_object(value: object, name: str) -> np.ndarray[Any, Any]:
     try:
         return np.asarray(value)
-    except TapelessError:
+    except (TapelessError, MemoryError):
         raise
-    except (TypeError, ValueError) as error:
-        raise ArgumentError(f"{name} cannot be converted to an array: {error}") from None
+    except Exception as error:  # whatever an `__array__` raises
+        raise ArgumentError(f"{name} cannot be converted to an array: {error}") from error
 
 
 def _refuse_foreign(value: object, name: str) -> None:
     """Raise for arrays whose conversion would lose something, also inside lists and tuples."""
     ma = sys.modules.get("numpy.ma")  # as long as it is not loaded, nothing can be masked
     masked = ma.MaskedArray if ma is not None else ()
-    pending: list[Any] = [value]
+    level: list[Any] = [value]
     seen: set[type] = set()
-    while pending:
-        item = pending.pop()
-        kind = type(item)
-        if kind is list or kind is tuple:
-            pending.extend(item)
-            continue
-        if kind in seen:
-            continue
-        seen.add(kind)
-        if isinstance(item, masked):
+    for _ in range(_DEEPEST + 1):
+        # Each list once per level, or one that holds itself twice would double at every step.
+        nested: dict[int, Any] = {}
+        for item in level:
+            kind = type(item)
+            if kind is list or kind is tuple:
+                nested[id(item)] = item
+            elif kind not in seen:
+                seen.add(kind)
+                _refuse_kind(item, name, masked)
+        if not nested:
+            return
+        level = [item for row in nested.values() for item in row]
+    raise ArgumentError(f"{name} is a list nested more than {_DEEPEST} deep, or one that holds itself")
+
+
+def _refuse_kind(item: object, name: str, masked: Any) -> None:
+    if isinstance(item, masked):
+        raise ArgumentError(
+            f"{name} is a masked array, and a formula knows no masks; pass x.filled(value) or x.compressed()"
+        )
+    for base in type(item).__mro__:
+        bridge = _BRIDGES.get((base.__module__ or "").partition(".")[0])
+        if bridge is not None:
+            what, values, remedy = bridge
             raise ArgumentError(
-                f"{name} is a masked array, and a formula knows no masks; "
-                "pass x.filled(value) or x.compressed()"
+                f"{name} is a {what}, whose gradient would be lost silently here; for its values pass {values}. "
+                f"Gradients are to flow through the bridge {remedy}, which this version does not have yet"
             )
-        for base in kind.__mro__:
-            bridge = _BRIDGES.get(base.__module__.partition(".")[0])
-            if bridge is not None:
-                what, remedy = bridge
-                raise ArgumentError(
-                    f"{name} is a {what}, whose gradient would be lost here; use {remedy}, "
-                    "or pass a NumPy array (np.asarray(x))"
-                )

@@ -5,14 +5,15 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from numbers import Real
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import numpy as np
 
-from tapeless.errors import ArgumentError
+from tapeless.errors import ArgumentError, DerivativeError
 from tapeless.testing.differences import Difference, difference, extrapolated
 from tapeless.testing.errors import epsilon, relative_error, smallest_normal, ulp_error
-from tapeless.testing.points import Range, draw, evenly, pick
+from tapeless.testing.points import Range, draw, evenly, pick, read_ranges, whole
 from tapeless.testing.report import CheckReport, CheckRow
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ class Checkable(Protocol):
     @property
     def program(self) -> Program: ...
     def forward(self, *primals: Any) -> Any: ...
-    def backward(self, cotangents: Any, *primals: Any) -> Any: ...
+    def backward(self, cotangents: Any, /, *primals: Any) -> Any: ...
 
 
 def check(
@@ -68,7 +69,9 @@ def check(
 
     Accepted is a relative error of 1e-13 in values and 1e-11 in derivatives (1e-5 and 1e-4 in float32); where
     a point is ill-conditioned, 16 ulp times the condition number. Where the function is not differentiable,
-    the derivative must lie between the one-sided ones.
+    the derivative must lie between the one-sided ones. Where the formula has no finite value there is nothing
+    to compare but that the function says so as well; such points are not counted. A derivative that needs a
+    function C does not have is reported as not checked.
 
     Parameters
     ----------
@@ -90,15 +93,16 @@ def check(
     Returns
     -------
     CheckReport
-        Prints as a table; `.ok` says whether all is well.
+        Prints as a table; `.ok` says whether something was compared and all of it is well.
 
     Raises
     ------
-    ArgumentError
+    ArgumentError, ShapeError
         For arguments that do not fit, or where no point of the domain was found.
     """
-    if points < 1:
-        raise ArgumentError(f"points must be at least 1, not {points}")
+    points, seed = whole(points, "points", 1), whole(seed, "seed")
+    if rtol is not None and (isinstance(rtol, bool) or not isinstance(rtol, Real) or not 0 <= rtol < 1):
+        raise ArgumentError(f"rtol must be a number from 0 to 1, not {rtol!r}")
     program, dtype = function.program, function.dtype
     wrt = tuple(getattr(function, "wrt", None) or (item.name for item in program.inputs))
     lanes = {
@@ -106,13 +110,14 @@ def check(
         for item, first in zip(program.inputs, program.offsets, strict=True)
         if item.name in wrt
     }
+    chosen = read_ranges({} if ranges is None else ranges, program.inputs)
     limit = _affordable(program, sum(map(len, lanes.values())), points)
     if primals:
         arrays, total = pick(function.name, program.inputs, primals, dtype, limit)
         truths = _truths(program, arrays)
     else:
         assumed = dict(getattr(getattr(function, "options", None), "assume", ()))
-        truths = _drawn(function, {**assumed, **(ranges or {})}, lanes, seed, limit)
+        truths = _drawn(function, {**assumed, **chosen}, lanes, seed, limit)
         arrays, total = _as_arrays(program.inputs, truths, dtype), len(truths)
     comparison = _Comparison(function, wrt=wrt, lanes=lanes, arrays=arrays, truths=truths, rtol=rtol)
     return CheckReport(
@@ -209,11 +214,14 @@ class _Tally:
     where: tuple[int, int, int] = (0, 0, -1)
     """Point, root and lane of the worst."""
     numerical: float = math.nan
+    missing: str = "no point at which there is a finite number to compare"
+    """What to say where nothing was seen."""
     seen: set[int] = field(default_factory=set)
     kinks: set[int] = field(default_factory=set)
 
-    def add(self, finding: _Finding, point: int, root: int, lane: int) -> None:
-        self.seen.add(point)
+    def add(self, finding: _Finding, point: int, root: int, lane: int, *, counts: bool = True) -> None:
+        if counts or not finding.ok:
+            self.seen.add(point)
         if finding.kink:
             self.kinks.add(point)
         worst = self.worst
@@ -314,11 +322,17 @@ class _Comparison:
             tally = _Tally(output.name)
             for element in elements:
                 for point in range(len(self.truths)):
-                    tally.add(self._judge_value(point, first + element), point, first + element, -1)
+                    finding, inside = self._judge_value(point, first + element)
+                    tally.add(finding, point, first + element, -1, counts=inside)
             found.append(self._row(tally, output, first, None))
             tallies = {name: _Tally(f"d {output.name}/d {name}") for name in self.lanes}
             for element in elements:
-                computed = self._backward(k, element)
+                try:
+                    computed = self._backward(k, element)
+                except DerivativeError as error:
+                    for each in tallies.values():
+                        each.missing = f"the derivative is not available: {error}"
+                    break
                 for name, row in self.lanes.items():
                     for lane in row:
                         self._judge_partials(tallies[name], first + element, lane, computed[lane])
@@ -326,14 +340,17 @@ class _Comparison:
             first += len(output.nodes)
         return found
 
-    def _judge_value(self, point: int, root: int) -> _Finding:
+    def _judge_value(self, point: int, root: int) -> tuple[_Finding, bool]:
+        """Compare a value; say also whether there is a finite one."""
         truth, value = self.truths[point], float(self.values[point, root])
         exact = truth.values[root]
         if truth.context.isnan(exact) and not math.isnan(value):
             exact = truth.limit(root)
             if truth.context.isnan(exact):
-                return _Finding(False, math.inf, math.inf, note=f"is {value:.6g} outside the domain, not NaN")
-        return self._compare(value, exact, self.value_rtol, lambda: truth.value_wobble(root))
+                note = f"is {value:.6g} outside the domain, not NaN"
+                return _Finding(False, math.inf, math.inf, note=note), False
+        finding = self._compare(value, exact, self.value_rtol, lambda: truth.value_wobble(root))
+        return finding, bool(truth.context.isfinite(exact))
 
     def _compare(self, value: float, exact: Any, rtol: float, wobble: Any) -> _Finding:
         """Compare with a number that exists; `wobble` is asked only where the plain tolerance is missed."""
@@ -422,18 +439,9 @@ class _Comparison:
 
     def _row(self, tally: _Tally, output: Output, first: int, name: str | None) -> CheckRow:
         worst = tally.worst
-        if worst is None:
-            return CheckRow(
-                tally.name,
-                True,
-                0.0,
-                0.0,
-                math.nan,
-                math.nan,
-                (),
-                0,
-                note="no point where it could be compared",
-            )
+        if worst is None or not tally.seen:
+            nan = math.nan
+            return CheckRow(tally.name, True, nan, nan, nan, nan, (), 0, note=tally.missing)
         point, root, lane = tally.where
         truth = self.truths[point]
         names = _lane_names(self.program.inputs)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import operator
 import random
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
@@ -11,6 +12,7 @@ import numpy as np
 
 from tapeless.errors import ArgumentError, ShapeError
 from tapeless.ir.program import Input
+from tapeless.runtime.operands import as_operand
 
 Array = np.ndarray[Any, Any]
 
@@ -28,6 +30,42 @@ def evenly(count: int, limit: int) -> list[int]:
     if limit == 1:
         return [0]
     return sorted({round(k * (count - 1) / (limit - 1)) for k in range(limit)})
+
+
+def whole(value: object, name: str, least: int | None = None) -> int:
+    """Return an integer argument, or refuse it."""
+    try:
+        number = operator.index(value)  # type: ignore[arg-type]
+    except TypeError:
+        raise ArgumentError(f"{name} must be an integer, not {value!r}") from None
+    if least is not None and number < least:
+        raise ArgumentError(f"{name} must be at least {least}, not {number}")
+    return number
+
+
+def read_ranges(ranges: object, inputs: Sequence[Input]) -> dict[str, Range]:
+    """Validate `ranges`: input -> (low, high), the lower end first."""
+    if not isinstance(ranges, Mapping):
+        raise ArgumentError(f'ranges must be a dict such as {{"x": (0, 1)}}, not {ranges!r}')
+    names = [item.name for item in inputs]
+    found = {}
+    for name, given in ranges.items():
+        if name not in names:
+            raise ArgumentError(f"ranges names {name!r}; the inputs are {', '.join(names)}")
+        if not isinstance(given, tuple | list) or not _is_range(given):
+            raise ArgumentError(
+                f"ranges[{name!r}] must be a pair (low, high), the lower end first, not {given!r}"
+            )
+        found[name] = (float(given[0]), float(given[1]))
+    return found
+
+
+def _is_range(given: Sequence[Any]) -> bool:
+    try:
+        low, high = map(float, given)
+    except (TypeError, ValueError, OverflowError):
+        return False
+    return low < high
 
 
 def pick(
@@ -57,14 +95,21 @@ def pick(
     """
     if len(primals) != len(inputs):
         raise ArgumentError(f"{name} takes {len(inputs)} inputs, not {len(primals)}")
-    given = [np.asarray(primal, dtype) for primal in primals]
+    given = [
+        as_operand(primal, item.name, np.dtype(dtype))[0]
+        for item, primal in zip(inputs, primals, strict=True)
+    ]
     batches = []
     for item, array in zip(inputs, given, strict=True):
         split = array.ndim - len(item.shape)
         if split < 0 or array.shape[split:] != item.shape:
             raise ShapeError(f"the shape of {item.name} must end in {item.shape}; it is {array.shape}")
         batches.append(array.shape[:split])
-    batch = np.broadcast_shapes(*batches)
+    try:
+        batch = np.broadcast_shapes(*batches)
+    except ValueError:
+        shapes = ", ".join(f"{item.name} {array.shape}" for item, array in zip(inputs, given, strict=True))
+        raise ShapeError(f"inputs do not broadcast together: {shapes}") from None
     total = math.prod(batch)
     if not total:
         raise ArgumentError("there is nothing to check: the arrays are empty")
@@ -85,9 +130,6 @@ def draw(
     one sign. The others change between the neighbourhood of 1 and a few decades, of either sign or positive,
     all in the same manner, for many formulas exist for positive inputs alone.
     """
-    unknown = set(ranges) - {item.name for item in inputs}
-    if unknown:
-        raise ArgumentError(f"ranges names {sorted(unknown)[0]!r}, which is no input")
     source = random.Random(seed)
     round_off = np.float32 if dtype == "float32" else np.float64
     manner = 0

@@ -23,7 +23,7 @@ class CheckRow:
     name
         `"y"` for the value of output y, `"d y/d x"` for its derivative.
     ok
-        Whether every point passed.
+        Whether every point that was compared passed.
     ulp
         Worst distance from the truth in units in the last place; at the first failure where there is one.
     relative
@@ -37,7 +37,7 @@ class CheckRow:
     at
         The worst point, one (name, value) per input scalar.
     points
-        Points compared.
+        Points compared: those at which the formula has a finite value, and a derivative that can be computed.
     kinks
         Points among them at which the function is not differentiable, so that only the convention was
         checked: the derivative must lie between the one-sided ones.
@@ -64,7 +64,9 @@ class CheckRow:
         """One or two words."""
         if not self.ok:
             return "FAILED"
-        if self.points and self.kinks == self.points:
+        if not self.points:
+            return "not checked"
+        if self.kinks == self.points:
             return "not differentiable here"
         return "ok"
 
@@ -101,8 +103,8 @@ class CheckReport:
 
     @property
     def ok(self) -> bool:
-        """Whether every row passed."""
-        return all(row.ok for row in self.rows)
+        """Whether something was compared, and every row passed."""
+        return all(row.ok for row in self.rows) and any(row.points for row in self.rows)
 
     def __bool__(self) -> bool:
         return self.ok
@@ -132,10 +134,17 @@ class CheckReport:
 
     @property
     def summary(self) -> str:
-        """Count the rows that failed."""
+        """Count the rows that failed, or that were not checked."""
         bad = sum(not row.ok for row in self.rows)
         count = len(self.rows)
-        return f"{bad} of {count} FAILED" if bad else f"all {count} ok" if count > 1 else "ok"
+        if bad:
+            return f"{bad} of {count} FAILED"
+        unchecked = sum(not row.points for row in self.rows)
+        if unchecked == count:
+            return "nothing was compared: choose points at which the formula is finite"
+        if unchecked:
+            return f"{count - unchecked} of {count} ok, {unchecked} not checked"
+        return f"all {count} ok" if count > 1 else "ok"
 
     def _cells(self) -> list[tuple[str, ...]]:
         return [
