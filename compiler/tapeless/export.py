@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import builtins
 import keyword
+import os
 import sys
 import textwrap
 from collections.abc import Iterable, Mapping, Sequence
@@ -16,8 +17,6 @@ from tapeless.kinds import TOGETHER
 from tapeless.options import Options
 
 if TYPE_CHECKING:
-    import os
-
     from tapeless.ir.program import Input, Output, Program
 
 _LINE: Final = 110
