@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from tapeless.targets.c.kernel import Kernel, Source
 
 _LARGE: Final = 2000
-"""Statements in one function beyond which the compiler is asked for less."""
+"""Statements and stores of one kernel beyond which the compiler is asked for less."""
 
 
 class Face(NamedTuple):
@@ -210,13 +210,13 @@ def _build(
 ) -> Library:
     from tapeless.runtime.build import build  # starts processes: not needed on a warm start
 
-    longest = max((len(kernel.statements) for group in kernels for kernel, _ in group), default=0)
+    sizes = [len(kernel.statements) + len(kernel.stores) for group in kernels for kernel, _ in group]
     return build(
         source.text,
         stem=source.name,
         headers={f"{source.name}.h": source.header},
         compiler=compiler,
-        optimize="-O1" if longest > _LARGE else "-O3",
+        optimize="-O1" if max(sizes, default=0) > _LARGE else "-O3",
         cache=cache,
     )
 

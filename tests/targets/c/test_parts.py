@@ -26,7 +26,7 @@ def chain(length, far=()):
 
 
 def test_a_short_kernel_is_one_part():
-    cut = partition(chain(WHOLE))
+    cut = partition(chain(WHOLE - 1))
     assert len(cut.parts) == 1
     assert cut.slots == 0
     assert cut.parts[0].stores == (0,)
@@ -109,3 +109,14 @@ def test_parts_compile_without_warnings(compiler, tmp_path):
     command = [compiler, "-std=c11", "-Wall", "-Wextra", "-Wpedantic", "-Werror", "-O1", "-c", "parted.c"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def test_many_outputs_are_stored_in_parts():
+    """The gradient of a long sum: hardly a statement, but a store for each input."""
+    text = " + ".join(f"x{k}" for k in range(700))
+    f = tl.compile(text, name="total")
+    grads = f.backward(2.0, *np.ones(700))
+    assert len(grads) == 700
+    assert set(map(float, grads)) == {2.0}
+    assert "total_backward_part4(" in f.source
+    assert f(*np.arange(700.0)) == 699 * 350

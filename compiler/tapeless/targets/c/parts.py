@@ -12,7 +12,7 @@ from typing import Final
 from tapeless.targets.c.kernel import Kernel
 
 WHOLE: Final = 600
-"""Kernels of up to this many statements stay in one piece, a loop that the compiler can vectorise."""
+"""Kernels of up to this many statements and stores stay in one piece, a loop that compilers can vectorise."""
 SIZE: Final = 150
 """Statements of a part."""
 
@@ -56,7 +56,7 @@ def partition(kernel: Kernel, whole: int = WHOLE, size: int = SIZE) -> Partition
     """
     statements, stores = kernel.statements, kernel.stores
     lanes = range(len(stores))
-    if len(statements) <= whole:
+    if len(statements) + len(stores) <= whole:
         return Partition((Part(0, len(statements), (), (), tuple(lanes)),), 0)
 
     starts = _starts(kernel, size)
@@ -75,10 +75,13 @@ def partition(kernel: Kernel, whole: int = WHOLE, size: int = SIZE) -> Partition
                     last[arg] = home[place]
 
     filled: list[list[int]] = [[] for _ in starts]
+    plain: list[int] = []  # outputs that are inputs or constants
     for lane in lanes:
         value = stores[lane]
-        made = isinstance(value, int) and statements[value].op != "load"
-        filled[home[value] if made else -1].append(lane)  # type: ignore[index]
+        if isinstance(value, int) and statements[value].op != "load":
+            filled[home[value]].append(lane)
+        else:
+            plain.append(lane)
 
     slot: dict[int, int] = {}
     free: list[int] = []
@@ -100,6 +103,8 @@ def partition(kernel: Kernel, whole: int = WHOLE, size: int = SIZE) -> Partition
                 slots += 1
         writes = tuple((place, slot[place]) for place in crossing[number])
         parts.append(Part(start, stop, reads, writes, tuple(filled[number])))
+    end = len(statements)
+    parts += [Part(end, end, (), (), tuple(plain[k : k + size])) for k in range(0, len(plain), size)]
     return Partition(tuple(parts), slots)
 
 
