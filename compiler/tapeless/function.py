@@ -350,8 +350,9 @@ class Function:
     def op_counts(self, kind: str = "forward") -> dict[str, int]:
         """Return operation -> number per point of the emitted kernel of a kind, with the `"total"`.
 
-        An addition, subtraction, multiplication, division, negation, comparison, select or call counts 1;
-        loads, stores and constants count nothing.
+        An addition, subtraction, multiplication, division, negation, comparison, logical operation, select or
+        call counts 1 towards the total; `max`, `min` and `sign` count as the 4 such operations that they are in
+        C, `heaviside` as 6; loads, stores and constants count nothing.
         """
         from tapeless.assembly import lower_kinds
         from tapeless.targets.c.counts import op_counts
