@@ -305,3 +305,24 @@ def test_a_failed_export_leaves_nothing(tmp_path, monkeypatch):
     with pytest.raises(tl.TapelessError, match="No space left"):
         tl.compile("half(x) = x + 31").export(tmp_path)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "value", ["1j", "np.array(['a'])", "np.ma.array([1.0], mask=[1])", "None", "[object()]"]
+)
+def test_exported_functions_refuse_what_is_not_a_real_number(value, tmp_path):
+    tl.compile("strict(x) = x*x").export(tmp_path)
+    code = f"""
+import numpy as np, strict
+for call in (strict.forward, lambda x: strict.backward(1.0, x), lambda x: strict.forward_backward(x, 2.0)):
+    try:
+        call({value})
+    except TypeError as error:
+        print(error)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    refused = 2 if value == "None" else 3  # a cotangent of None stands for zero
+    assert done.stdout.count("expected real numbers") == refused
