@@ -38,7 +38,7 @@ def modules(code):
 
 def test_a_warm_start_is_light(empty_cache):
     cold = modules(CALL)
-    assert {"sympy", "jinja2", "subprocess"} <= cold
+    assert {"sympy", "jinja2"} <= cold
     warm = modules(CALL)
     assert not {name for name in warm if name.partition(".")[0] in HEAVY}
     assert "tapeless.runtime.warm" in warm

@@ -114,7 +114,7 @@ def test_large_arrays_are_sampled_with_both_ends():
 
 def test_the_same_seed_draws_the_same_points():
     one, two, other = check(wave(), seed=3), check(wave(), seed=3), check(wave(), seed=4)
-    assert one == two
+    assert str(one) == str(two)  # a NaN in a row is unequal to itself
     assert one.rows[0].at != other.rows[0].at
 
 

@@ -353,6 +353,7 @@ def test_a_ufunc_of_the_same_name_is_not_trusted(monkeypatch):
 # ---- NumPy functions
 
 
+@pytest.mark.filterwarnings("ignore:.*fix.*:DeprecationWarning")  # np.fix, from NumPy 2.5 on
 @pytest.mark.parametrize("x", [-2.0, -0.25, 0.0, 0.75, 3.5])
 def test_numpy_functions_agree(x):
     for function in (
