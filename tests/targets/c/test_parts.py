@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+import threading
 
 import numpy as np
 import pytest
@@ -120,3 +121,26 @@ def test_many_outputs_are_stored_in_parts():
     assert set(map(float, grads)) == {2.0}
     assert "total_backward_part4(" in f.source
     assert f(*np.arange(700.0)) == 699 * 350
+
+
+def test_a_large_workspace_is_not_on_the_stack():
+    """A backward that keeps thousands of values, called in a thread with a stack of 128 KiB."""
+
+    def deep(x):
+        y = x
+        for _ in range(3000):
+            y = tl.sin(y) * x
+        return y
+
+    f = tl.compile(deep)
+    assert "static _Thread_local double w[" in f.source
+    want = f.backward(1.0, 1.2)
+    got = []
+    before = threading.stack_size(131072)
+    try:
+        thread = threading.Thread(target=lambda: got.append(f.backward(1.0, 1.2)))
+        thread.start()
+    finally:
+        threading.stack_size(before)
+    thread.join()
+    assert got == [want]

@@ -21,6 +21,8 @@ _TITLES: Final[dict[str, str]] = {
     "jvp": "Value and its tangent",
 }
 _MAX_NOTES: Final = 24
+_STACK: Final = 1024
+"""Numbers that a workspace may hold on the stack."""
 _LINE: Final = 100
 
 
@@ -102,7 +104,8 @@ def _kernel_fields(kernel: Kernel, slots: int, written: Sequence[Body], symbol: 
         "notes": notes if len(notes) <= _MAX_NOTES and whole else [],
         "whole": whole,
         "parts": parts,
-        "slots": slots,
+        # Beyond a small size the workspace is kept off the stack, which may be small in a thread.
+        "workspace": f"{'static _Thread_local ' if slots > _STACK else ''}{real} w[{slots or 1}]",
         "ins": ins,
         "outs": outs,
         "prototype": _wrap(f"void {symbol}(", ["ptrdiff_t n", *restricted]),
