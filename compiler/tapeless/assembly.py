@@ -5,7 +5,7 @@ This is where the two wings meet. On a cache hit nothing of the deriving wing is
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from tapeless.errors import DerivativeError
@@ -138,7 +138,8 @@ def assemble(members: Sequence[Member], name: str | None, options: Options) -> l
         for program, member in zip(programs, members, strict=True)
     ]
     source, payload = _emit(programs, kernels, name, options.dtype)
-    library = _build(source, kernels, options, compiler, cache)
+    every = [kernel for group in kernels for kernel, _ in group]
+    library = build_source(source, every, compiler, cache)
     warm.remember(cache, key, payload, library)
     return _load(payload, library, driver(compiler, cache))
 
@@ -201,16 +202,13 @@ def _emit(
     return source, {"functions": rows}
 
 
-def _build(
-    source: Source,
-    kernels: Sequence[list[tuple[Kernel, Program]]],
-    options: Options,
-    compiler: Compiler,
-    cache: Cache | None,
+def build_source(
+    source: Source, kernels: Iterable[Kernel], compiler: Compiler, cache: Cache | None
 ) -> Library:
+    """Build the C text of some kernels, asking the compiler for less where one of them is long."""
     from tapeless.runtime.build import build  # starts processes: not needed on a warm start
 
-    sizes = [len(kernel.statements) + len(kernel.stores) for group in kernels for kernel, _ in group]
+    sizes = [len(kernel.statements) + len(kernel.stores) for kernel in kernels]
     return build(
         source.text,
         stem=source.name,

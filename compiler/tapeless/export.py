@@ -11,10 +11,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from tapeless.assembly import lower_kinds
+from tapeless.assembly import build_source, lower_kinds
 from tapeless.errors import ArgumentError, TapelessError
 from tapeless.kinds import TOGETHER
 from tapeless.options import Options
+from tapeless.runtime import warm
 
 if TYPE_CHECKING:
     from tapeless.ir.program import Input, Output, Program
@@ -105,9 +106,6 @@ def export(functions: Sequence[tuple[Program, Options]], name: str, folder: str 
     CompilerError
         Where the library cannot be built.
     """
-    from tapeless.runtime.build import build
-    from tapeless.runtime.cache import Cache
-    from tapeless.runtime.compiler import find_compiler
     from tapeless.targets.c.emit import c_name, emit
     from tapeless.targets.c.templates import environment
 
@@ -124,13 +122,8 @@ def export(functions: Sequence[tuple[Program, Options]], name: str, folder: str 
     source = emit(
         [(program.name, group) for (program, _), group in zip(functions, groups, strict=True)], name
     )
-    library = build(
-        source.text,
-        stem=source.name,
-        headers={files.header: source.header},
-        compiler=find_compiler(options.cc),
-        cache=Cache() if options.cache else None,
-    )
+    every = [kernel for group in groups for kernel in group]
+    library = build_source(source, every, warm.compiler(options.cc), warm.cache(options.cache))
     symbols = dict(source.symbols)
     single = len(groups) == 1
     names = python_names(

@@ -25,14 +25,11 @@ class Kind(NamedTuple):
         Program -> Program, for the inputs named.
     single
         Whether the function must have one scalar output.
-    value
-        Whether the outputs of the function come first among the results.
     """
 
     name: str
     transform: Callable[[Program, Wrt], Program]
     single: bool = False
-    value: bool = False
 
 
 def _forward(program: Program, wrt: Wrt) -> Program:
@@ -72,12 +69,12 @@ def _jvp(program: Program, wrt: Wrt) -> Program:
 KINDS: Final[dict[str, Kind]] = {
     kind.name: kind
     for kind in (
-        Kind("forward", _forward, value=True),
+        Kind("forward", _forward),
         Kind("backward", _backward),
-        Kind("forward_backward", _forward_backward, value=True),
+        Kind("forward_backward", _forward_backward),
         Kind("grad", _grad, single=True),
-        Kind("value_and_grad", _value_and_grad, single=True, value=True),
-        Kind("jvp", _jvp, value=True),
+        Kind("value_and_grad", _value_and_grad, single=True),
+        Kind("jvp", _jvp),
     )
 }
 """All kinds by name."""

@@ -26,6 +26,7 @@ from tapeless.errors import ArgumentError, UnsupportedError
 from tapeless.frontend.vocabulary import PRIMITIVE_OF, InOrder
 from tapeless.ir import recipes
 from tapeless.ir.graph import ONE, ZERO, Builder
+from tapeless.ir.notation import is_decimal
 from tapeless.ir.primitives import Extern
 from tapeless.ir.program import Input, Output, Program, finish
 
@@ -519,7 +520,7 @@ class _Quotient:
 
         x/3 is a division, rounded once. 0.1*x is a product, as written: much cheaper, and about as good.
         """
-        return self.divisor is not None or not _is_decimal(reciprocal.denominator)
+        return self.divisor is not None or not is_decimal(reciprocal)
 
 
 def _merged(constant: Fraction | None, value: Fraction) -> Fraction | None:
@@ -531,14 +532,6 @@ def _merged(constant: Fraction | None, value: Fraction) -> Fraction | None:
 def _scale(value: Fraction) -> float:
     """Return how far a constant is from 1, in powers of two."""
     return abs(log2(abs(value.numerator)) - log2(value.denominator))
-
-
-def _is_decimal(denominator: int) -> bool:
-    """Whether 1/denominator is a finite decimal."""
-    for prime in (2, 5):
-        while denominator % prime == 0:
-            denominator //= prime
-    return denominator == 1
 
 
 def _mul(reader: Reader, expr: sympy.Basic, args: list[int]) -> int:

@@ -156,10 +156,6 @@ class Builder:
             return nonzero[args[0]]
         return op in _POSITIVE or op == "input" or (op == "named" and payload not in ("inf", "nan"))
 
-    def is_total(self, node: int) -> bool:
-        """Whether the value of `node` exists for all real inputs, as far as its operations tell."""
-        return self._total[node]
-
     def rational_value(self, node: int) -> Fraction | None:
         """Return the exact value of a `rational` node, None for any other."""
         payload = self.payloads[node]

@@ -135,6 +135,15 @@ def _write(
     return f"{op}({', '.join(done[arg][0] for arg in args)})" if args else op, _ATOM
 
 
+def is_decimal(value: Fraction) -> bool:
+    """Whether a rational is a finite decimal."""
+    denominator = value.denominator
+    for prime in (2, 5):
+        while denominator % prime == 0:
+            denominator //= prime
+    return denominator == 1
+
+
 def _number(value: Fraction) -> tuple[str, int]:
     """Write a rational as a decimal where that is exact and short, else as a quotient, else rounded."""
     level = _ATOM if value >= 0 else _SUM

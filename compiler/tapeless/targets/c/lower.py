@@ -7,7 +7,7 @@ from typing import Final
 
 from tapeless.errors import DerivativeError, UnsupportedError
 from tapeless.ir.graph import Graph
-from tapeless.ir.notation import infix
+from tapeless.ir.notation import infix, is_decimal
 from tapeless.ir.primitives import Extern
 from tapeless.ir.program import Program, compacted
 from tapeless.targets.c import powers
@@ -193,10 +193,4 @@ def _explains_itself(graph: Graph, node: int) -> bool:
     payload = graph.payloads[node]
     if isinstance(payload, str):
         return payload in ("inf", "nan")
-    if not isinstance(payload, Fraction):
-        return False
-    denominator = payload.denominator
-    for prime in (2, 5):
-        while denominator % prime == 0:
-            denominator //= prime
-    return denominator == 1
+    return isinstance(payload, Fraction) and is_decimal(payload)
