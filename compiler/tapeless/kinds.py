@@ -99,7 +99,7 @@ def kind_of(name: str) -> Kind:
 
 
 def derive(program: Program, kind: str, wrt: Wrt) -> Program:
-    """Apply the transform of a kind.
+    """Apply the transform of a kind, simplifying before and after.
 
     Raises
     ------
@@ -112,7 +112,9 @@ def derive(program: Program, kind: str, wrt: Wrt) -> Program:
             f"{kind} needs a function with one scalar output; {program.name} has "
             f"{', '.join(output.name for output in program.outputs)}. Use backward with a cotangent for each."
         )
-    return row.transform(program, wrt)
+    from tapeless.transforms.simplify import simplify
+
+    return simplify(row.transform(simplify(program), wrt))
 
 
 def signature(program: Program, symbol: str, dtype: str) -> KernelSignature:

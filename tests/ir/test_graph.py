@@ -64,7 +64,11 @@ def test_division_by_a_power_of_two_is_a_product_any_other_stays(b):
     [
         (lambda b, x, y: b.add(x, b.neg(y)), "x - y"),
         (lambda b, x, y: b.sub(x, b.neg(y)), "x + y"),
-        (lambda b, x, y: b.neg(b.sub(x, y)), "y - x"),
+        (lambda b, x, y: b.neg(b.sub(x, y)), "-(x - y)"),
+        (lambda b, x, y: (b.sub(y, x), b.neg(b.sub(x, y)))[1], "y - x"),
+        (lambda b, x, y: (b.div(b.rational(1), y), b.div(x, y))[1], "x*(1/y)"),
+        (lambda b, x, y: b.mul(b.mul(b.rational(2), x), b.mul(b.rational(3), y)), "6*(x*y)"),
+        (lambda b, x, y: b.mul(b.mul(b.rational(2), x), y), "2*x*y"),
         (lambda b, x, y: b.mul(b.neg(x), b.neg(y)), "x*y"),
         (lambda b, x, y: b.mul(x, b.mul(x, x)), "x**3"),
         (lambda b, x, y: b.mul(b.rational(2), b.mul(b.rational(3), x)), "6*x"),

@@ -24,7 +24,7 @@ _FOLD_BITS: Final = 2048
 """Exact results with more bits than this are left as operations."""
 _MERGE_BITS: Final = 256
 """Factors of a product are merged up to this many bits: sweeps that multiply again and again stay linear."""
-_HOIST: Final = Fraction(2) ** 32
+_HOIST: Final = 2**32
 """Factors beyond this, or below its reciprocal, stay where they were written: what they scale may be as extreme
 the other way, and float32 ends at 2**128."""
 
@@ -34,6 +34,7 @@ NAMED_CONSTANTS: Final = ("pi", "e", "inf", "nan", "euler_gamma", "golden_ratio"
 _COMMUTATIVE: Final = frozenset(row.name for row in PRIMITIVES.values() if row.commutative)
 _BOOLEAN: Final = frozenset(row.name for row in PRIMITIVES.values() if row.boolean)
 _TOTAL: Final = frozenset(row.name for row in PRIMITIVES.values() if row.domain == REAL) - {"tan"}
+_RING: Final = frozenset(("add", "sub", "mul"))
 _ABSORB_WIDTH: Final = 16
 """Conditions are flattened and searched for absorption up to this width: a longer one is still a right one."""
 _POSITIVE: Final = frozenset(("exp", "exp2", "cosh"))
@@ -86,7 +87,7 @@ class Builder:
         The graph to continue, or None for an empty one. It is not changed.
     """
 
-    __slots__ = ("_constant", "_index", "_nonzero", "_total", "args", "ops", "payloads")
+    __slots__ = ("_constant", "_index", "_nonzero", "_rationals", "_total", "args", "ops", "payloads")
 
     def __init__(self, graph: Graph | None = None) -> None:
         self.ops: list[str] = []
@@ -96,9 +97,15 @@ class Builder:
         self._nonzero: list[bool] = []
         self._constant: list[bool] = []
         self._index: dict[Key, int] = {}
+        self._rationals: dict[tuple[int, int], int] = {}  # hashing a pair is quicker than hashing a Fraction
         if graph is not None:
             for op, args, payload in zip(graph.ops, graph.args, graph.payloads, strict=True):
-                self._append(_key(op, args, payload), args)
+                if op == "rational":
+                    self._rationals[payload.numerator, payload.denominator] = len(self.ops)  # type: ignore[union-attr]
+                    self._record(op, args, payload)
+                else:
+                    self._index[_key(op, args, payload)] = len(self.ops)
+                    self._record(op, args, payload)
 
     def freeze(self) -> Graph:
         """Return the graph built so far."""
@@ -106,17 +113,21 @@ class Builder:
 
     # ---- nodes as they stand
 
-    def _append(self, key: Key, args: tuple[int, ...]) -> int:
+    def _record(self, op: str, args: tuple[int, ...], payload: Payload) -> int:
         node = len(self.ops)
-        op, _, payload = key
         self.ops.append(op)
         self.args.append(args)
         self.payloads.append(payload)
-        self._total.append(self._is_total(op, args, payload))
-        self._nonzero.append(self._is_nonzero(op, args, payload))
-        constant = self._constant
-        constant.append(op != "input" and all(constant[arg] for arg in args))
-        self._index[key] = node
+        total, nonzero, constant = self._total, self._nonzero, self._constant
+        if op in _RING:  # nearly all nodes of a large graph: written out, without calls
+            a, b = args
+            total.append(total[a] and total[b])
+            nonzero.append(op == "mul" and nonzero[a] and nonzero[b])
+            constant.append(constant[a] and constant[b])
+        else:
+            total.append(self._is_total(op, args, payload))
+            nonzero.append(self._is_nonzero(op, args, payload))
+            constant.append(op != "input" and all(constant[arg] for arg in args))
         return node
 
     def node(self, op: str, args: tuple[int, ...] = (), payload: Payload = None) -> int:
@@ -124,9 +135,13 @@ class Builder:
 
         Commutative arguments are the same in any order; they are shown in the order written first.
         """
+        if op == "rational":
+            return self.rational(payload)  # type: ignore[arg-type]
         key = _key(op, args, payload)
         found = self._index.get(key)
-        return self._append(key, args) if found is None else found
+        if found is None:
+            found = self._index[key] = self._record(op, args, payload)
+        return found
 
     def _is_total(self, op: str, args: tuple[int, ...], payload: Payload) -> bool:
         if op == "div":
@@ -169,6 +184,10 @@ class Builder:
         """Whether `node` is a truth value."""
         return self.ops[node] in _BOOLEAN
 
+    def has_isolated_zeros(self, node: int) -> bool:
+        """Whether `node` is plainly a number everywhere, and zero at most on a set without interior."""
+        return self._total[node] and self._nonzero[node]
+
     # ---- leaves
 
     def input(self, lane: int) -> int:
@@ -177,7 +196,11 @@ class Builder:
 
     def rational(self, value: Fraction | int) -> int:
         """Return an exact constant."""
-        return self.node("rational", (), Fraction(value))
+        key = value.numerator, value.denominator
+        found = self._rationals.get(key)
+        if found is None:
+            found = self._rationals[key] = self._record("rational", (), Fraction(value))
+        return found
 
     def named(self, name: str) -> int:
         """Return one of `NAMED_CONSTANTS`."""
@@ -259,8 +282,9 @@ class Builder:
         op, args = self.ops[a], self.args[a]
         if op == "neg":
             return args[0]
-        if op == "sub":
-            return self.sub(args[1], args[0])
+        if op == "sub":  # turned round only where that is known: the difference itself may be wanted too
+            turned = self._index.get(("sub", (args[1], args[0]), None))
+            return self.node("neg", (a,)) if turned is None else turned
         if op in ("mul", "div"):
             first = self.payloads[args[0]]
             if type(first) is Fraction:
@@ -280,10 +304,10 @@ class Builder:
             return self.neg(self.mul(args[a][0], b))
         if ops[b] == "neg":
             return self.neg(self.mul(a, args[b][0]))
-        if ops[a] == "mul" and _is_moderate(self.payloads[args[a][0]]):
-            return self.mul(args[a][0], self.mul(args[a][1], b))
-        if ops[b] == "mul" and _is_moderate(self.payloads[args[b][0]]):
-            return self.mul(args[b][0], self.mul(a, args[b][1]))
+        if ops[a] == ops[b] == "mul":
+            (c, x), (d, y) = args[a], args[b]
+            if _is_moderate(self.payloads[c]) and _is_moderate(self.payloads[d]):
+                return self.mul(self.mul(c, d), self.mul(x, y))
         base, power = self._integer_power(a)
         other, more = self._integer_power(b)
         if base == other and power > 0 and more > 0:
@@ -352,6 +376,10 @@ class Builder:
             return a
         if ops[b] == "div" and self.rational_value(args[b][0]) == 1 and self._total[args[b][1]]:
             return self.mul(a, args[b][1])
+        if type(p) is not Fraction:
+            known = self._index.get(("div", (self.rational(1), b), None))
+            if known is not None:
+                return self.mul(a, known)
         return self.node("div", (a, b))
 
     def pow(self, a: int, b: int) -> int:
@@ -603,12 +631,19 @@ _SPECIAL: Final[dict[str, Callable[..., int]]] = {
 
 
 def _key(op: str, args: tuple[int, ...], payload: Payload) -> Key:
-    return op, tuple(sorted(args)) if op in _COMMUTATIVE else args, payload
+    if op in _COMMUTATIVE:
+        if len(args) == 2:
+            return (op, args, payload) if args[0] <= args[1] else (op, (args[1], args[0]), payload)
+        args = tuple(sorted(args))
+    return op, args, payload
 
 
 def _is_moderate(payload: Payload) -> bool:
     """Whether a payload is a rational of a size that may be moved through a product."""
-    return type(payload) is Fraction and (not payload or 1 / _HOIST <= abs(payload) <= _HOIST)
+    if type(payload) is not Fraction:
+        return False
+    size, scale = abs(payload.numerator), payload.denominator  # whole numbers compare quicker than fractions
+    return not size or (size <= _HOIST * scale and scale <= _HOIST * size)
 
 
 def _is_power_of_two(n: int) -> bool:

@@ -7,83 +7,68 @@ comparisons, `and or not`, `pi`), read with Python's own parser and turned into 
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable
 from fractions import Fraction
 from functools import cache
+from typing import Final, NamedTuple
 
 from tapeless.ir.graph import Builder
 from tapeless.ir.primitives import PRIMITIVES
 
-Step = tuple[str, object, int]
-"""("name", name, 0), ("rational", value, 0), ("named", name, 0) or ("call", primitive, arity)."""
+Names = dict[str, int]
+"""Names of a rule -> nodes."""
+Formula = Callable[[Builder, Names], int]
+"""Builds the nodes of a formula and returns the last."""
 
-_BINARY: dict[type, str] = {ast.Add: "add", ast.Sub: "sub", ast.Mult: "mul", ast.Div: "div", ast.Pow: "pow"}
-_COMPARE: dict[type, str] = {
+_BINARY: Final[dict[type, Callable[[Builder, int, int], int]]] = {
+    ast.Add: Builder.add, ast.Sub: Builder.sub, ast.Mult: Builder.mul, ast.Div: Builder.div, ast.Pow: Builder.pow,
+}  # fmt: skip
+_COMPARE: Final[dict[type, str]] = {
     ast.Lt: "lt", ast.LtE: "le", ast.Gt: "gt", ast.GtE: "ge", ast.Eq: "eq", ast.NotEq: "ne",
 }  # fmt: skip
 
 
 @cache
-def steps_of(text: str) -> tuple[Step, ...]:
-    """Read a rule into steps for a stack machine."""
-    steps: list[Step] = []
-    _read(ast.parse(text, mode="eval").body, steps)
-    return tuple(steps)
+def formula_of(text: str) -> Formula:
+    """Read a rule into closures, one inside another as its terms are."""
+    return _read(ast.parse(text, mode="eval").body)
 
 
-def _read(tree: ast.expr, steps: list[Step]) -> None:
-    """Append the steps of `tree`. Rules are short texts of our own, so recursion is harmless here."""
+def _read(tree: ast.expr) -> Formula:
+    """Read one term. Rules are short texts of our own, so recursion is harmless here."""
     match tree:
         case ast.Constant(value=value):
-            steps.append(("rational", Fraction(str(value)), 0))
+            number = Fraction(str(value))
+            return lambda builder, names: builder.rational(number)
         case ast.Name(id="pi"):
-            steps.append(("named", "pi", 0))
+            return lambda builder, names: builder.named("pi")
         case ast.Name(id=name):
-            steps.append(("name", name, 0))
+            return lambda builder, names: names[name]
         case ast.BinOp(left=left, op=op, right=right):
-            _call(_BINARY[type(op)], (left, right), steps)
+            join, first, second = _BINARY[type(op)], _read(left), _read(right)
+            return lambda builder, names: join(builder, first(builder, names), second(builder, names))
         case ast.UnaryOp(op=ast.USub(), operand=operand):
-            _call("neg", (operand,), steps)
+            inner = _read(operand)
+            return lambda builder, names: builder.neg(inner(builder, names))
         case ast.UnaryOp(op=ast.Not(), operand=operand):
-            _call("not", (operand,), steps)
+            return _call("not", (operand,))
         case ast.BoolOp(op=op, values=values):
-            _call("and" if isinstance(op, ast.And) else "or", tuple(values), steps)
+            return _call("and" if isinstance(op, ast.And) else "or", tuple(values))
         case ast.Compare(left=left, ops=[op], comparators=[right]):
-            _call(_COMPARE[type(op)], (left, right), steps)
+            return _call(_COMPARE[type(op)], (left, right))
         case ast.Call(func=ast.Name(id="where"), args=args):
-            _call("select", tuple(args), steps)
+            return _call("select", tuple(args))
         case ast.Call(func=ast.Name(id=name), args=args):
-            _call(name, tuple(args), steps)
-        case _:
-            raise ValueError(f"a rule cannot hold {ast.unparse(tree)!r}")
+            return _call(name, tuple(args))
+    raise ValueError(f"a rule cannot hold {ast.unparse(tree)!r}")
 
 
-def _call(op: str, args: tuple[ast.expr, ...], steps: list[Step]) -> None:
-    for arg in args:
-        _read(arg, steps)
-    steps.append(("call", op, len(args)))
+def _call(op: str, args: tuple[ast.expr, ...]) -> Formula:
+    inner = [_read(arg) for arg in args]
+    return lambda builder, names: builder.call(op, *[arg(builder, names) for arg in inner])
 
 
-def apply(builder: Builder, text: str, names: Mapping[str, int]) -> int:
-    """Build the nodes of a rule with `names` bound to nodes; return the last."""
-    stack: list[int] = []
-    for kind, what, arity in steps_of(text):
-        if kind == "name":
-            stack.append(names[what])  # type: ignore[index]
-        elif kind == "rational":
-            stack.append(builder.rational(what))  # type: ignore[arg-type]
-        elif kind == "named":
-            stack.append(builder.named(what))  # type: ignore[arg-type]
-        else:
-            args = stack[len(stack) - arity :]
-            del stack[len(stack) - arity :]
-            stack.append(builder.call(what, *args))  # type: ignore[arg-type]
-    return stack[-1]
-
-
-@dataclass(frozen=True, slots=True)
-class Link:
+class Link(NamedTuple):
     """The edge from a node to one of its arguments, in either direction of differentiation.
 
     Attributes
@@ -100,6 +85,26 @@ class Link:
     position: int
     guard: int | None
     pull: Callable[[int], int]
+
+
+class _Edge(NamedTuple):
+    """The rule of one argument, read."""
+
+    position: int
+    guard: Formula | None
+    rule: Formula | None  # None where the cotangent passes unchanged
+
+
+@cache
+def _edges(rules: tuple[str, ...], guards: tuple[str, ...]) -> tuple[_Edge, ...]:
+    """Read the rules of a primitive that are not zero."""
+    found = []
+    for position, rule in enumerate(rules):
+        guard = guards[position] if guards else ""
+        if rule != "0":
+            read = None if rule == "y_bar" else formula_of(rule)
+            found.append(_Edge(position, formula_of(guard) if guard else None, read))
+    return tuple(found)
 
 
 def links(builder: Builder, node: int, active: Callable[[int], bool]) -> list[Link] | None:
@@ -120,25 +125,29 @@ def links(builder: Builder, node: int, active: Callable[[int], bool]) -> list[Li
         return None
     if op in ("max", "min", "fmax", "fmin"):
         return _extremum_links(builder, node, active)
-    found = []
     names = dict(zip(row.args, args, strict=False))
     names["y"] = node
-    for position, arg in enumerate(args):
-        rule = row.rules[position] if position < len(row.rules) else "0"
-        if rule == "0" or not active(arg):
+    found = []
+    for position, guarded, rule in _edges(row.rules, row.guards):
+        if not active(args[position]):
             continue
-        text = row.guards[position] if row.guards else ""
-        guard = apply(builder, text, names) if text else None
+        guard = None if guarded is None else guarded(builder, names)
         if guard is not None and builder.ops[guard] == "true":
             guard = None
-        found.append(Link(position, guard, _puller(builder, rule, names)))
+        found.append(Link(position, guard, _unchanged if rule is None else _puller(builder, rule, names)))
     return found
 
 
-def _puller(builder: Builder, rule: str, names: dict[str, int]) -> Callable[[int], int]:
-    if rule == "y_bar":
-        return lambda bar: bar
-    return lambda bar: apply(builder, rule, {**names, "y_bar": bar})
+def _unchanged(bar: int) -> int:
+    return bar
+
+
+def _puller(builder: Builder, rule: Formula, names: Names) -> Callable[[int], int]:
+    def pull(bar: int) -> int:
+        names["y_bar"] = bar  # the names are those of this node alone
+        return rule(builder, names)
+
+    return pull
 
 
 def _extremum_links(builder: Builder, node: int, active: Callable[[int], bool]) -> list[Link]:

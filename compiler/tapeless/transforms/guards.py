@@ -38,6 +38,10 @@ def gather(builder: Builder, contributions: Contributions, counts: int) -> int:
     Contributions under equal conditions are summed first and masked once; two groups under complementary
     conditions become one choice. Nothing is masked that counts wherever the adjoint itself does.
     """
+    if len(contributions.groups) == 1:
+        [(condition, values)] = contributions.groups.items()
+        if condition == counts:
+            return values[0] if len(values) == 1 else builder.sum(values)
     zero = builder.rational(0)
     sums = {condition: builder.sum(values) for condition, values in contributions.groups.items()}
     terms = []
