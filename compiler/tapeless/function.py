@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
+import numpy as np
+
 from tapeless.assembly import Built, Face, Member, assemble
 from tapeless.errors import ArgumentError, ShapeError, TapelessError
 from tapeless.kinds import TOGETHER, kind_of
@@ -14,7 +16,6 @@ if TYPE_CHECKING:
     from os import PathLike
     from pathlib import Path
 
-    import numpy as np
     import sympy
 
     from tapeless.ir.program import Program
@@ -22,8 +23,7 @@ if TYPE_CHECKING:
     from tapeless.targets.c.kernel import Source
     from tapeless.testing import CheckReport
 
-    Array = np.ndarray[Any, Any]
-
+Array = np.ndarray[Any, Any]
 Wrt = str | Iterable[str] | None
 """One name of an input (its gradient alone), several (a tuple of gradients), or None for all."""
 Out = Any
@@ -277,18 +277,130 @@ class Function:
             Each as from a call.
         """
         wrt = _kept(wrt)
-        caller = self._caller("jvp", wrt)
+        results = self._caller("jvp", wrt)(self._with_tangents("jvp", primals, tangents, wrt), None)
+        half = len(self._face.outputs)
+        values, dots = results[:half], results[half:]
+        return (values[0], dots[0]) if half == 1 else (values, dots)
+
+    # ---- matrices of derivatives
+
+    def jacobian(
+        self, /, *primals: Any, wrt: Wrt = None, sparse: bool = False, out: Out = None, **named: Any
+    ) -> Any:
+        """Return the Jacobian at each point: all outputs by all inputs; nothing is summed.
+
+        Parameters
+        ----------
+        *primals : array_like
+            The point, as for a call.
+        wrt : str or sequence of str, optional
+            The inputs to differentiate by, in the order wanted.
+        sparse : bool
+            Compute the entries that are not zero by structure, at one point, and return a sparse matrix. Where
+            these are very many, they are found from a few products with vectors (colouring).
+        out : ndarray, optional
+            An array of the result's shape to write into; not with `sparse`.
+
+        Returns
+        -------
+        ndarray of shape (*batch, M, N), or scipy.sparse.csr_array of shape (M, N)
+            M is the number of output scalars, N that of the scalars of `wrt`, each in order.
+
+        Raises
+        ------
+        ShapeError
+            For a batch of points with `sparse`.
+        UnsupportedError
+            With `sparse`, where SciPy is not installed.
+        """
+        point = self._point(primals, named)
+        if not sparse:
+            return self._caller("jacobian", _kept(wrt))(point, out)[0]
+        return self._sparse("sparse_jacobian", point, wrt, out)
+
+    def hessian(
+        self, /, *primals: Any, wrt: Wrt = None, sparse: bool = False, out: Out = None, **named: Any
+    ) -> Any:
+        """Return the Hessian at each point, by edge pushing. The function must have one scalar output.
+
+        Parameters
+        ----------
+        *primals, wrt, out
+            As for `jacobian`.
+        sparse : bool
+            Compute the entries of one triangle that are not zero by structure, at one point, and return a sparse
+            matrix.
+
+        Returns
+        -------
+        ndarray of shape (*batch, N, N), or scipy.sparse.csr_array of shape (N, N)
+            Exactly symmetric.
+
+        Raises
+        ------
+        ArgumentError
+            For a function with several outputs.
+        """
+        point = self._point(primals, named)
+        if not sparse:
+            return self._caller("hessian", _kept(wrt))(point, out)[0]
+        return self._sparse("sparse_hessian", point, wrt, out)
+
+    def hvp(self, primals: Sequence[Any], tangents: Sequence[Any], *, wrt: Wrt = None, out: Out = None) -> Any:
+        """Return the product of the Hessian with a vector. The function must have one scalar output.
+
+        Parameters
+        ----------
+        primals : sequence of array_like
+            The point.
+        tangents : sequence of array_like
+            The vector, one part per input (or name in `wrt`), broadcast with the primals.
+
+        Returns
+        -------
+        tuple of ndarray, or ndarray
+            One part per input (or name in `wrt`); a name alone gives the array alone.
+        """
+        wrt = _kept(wrt)
+        results = self._caller("hvp", wrt)(self._with_tangents("hvp", primals, tangents, wrt), out)
+        return results[0] if isinstance(wrt, str) else results
+
+    def _with_tangents(self, method: str, primals: Sequence[Any], tangents: Sequence[Any], wrt: Wrt) -> Any:
         point, directions = tuple(primals), tuple(tangents)
         wanted = self.wrt if wrt is None else names_of(wrt, "wrt")
         if len(point) != len(self._face.inputs) or len(directions) != len(wanted):
             raise ArgumentError(
-                f"{self.name}.jvp takes {len(self._face.inputs)} primals and {len(wanted)} tangents, "
+                f"{self.name}.{method} takes {len(self._face.inputs)} primals and {len(wanted)} tangents, "
                 f"not {len(point)} and {len(directions)}"
             )
-        results = caller((*point, *directions), None)
-        half = len(self._face.outputs)
-        values, dots = results[:half], results[half:]
-        return (values[0], dots[0]) if half == 1 else (values, dots)
+        return (*point, *directions)
+
+    def _sparse(self, kind: str, point: Sequence[Any], wrt: Wrt, out: Out) -> Any:
+        from tapeless.runtime.sparse import from_products, matrix, seeds
+
+        if out is not None:
+            raise ArgumentError("out cannot be given with sparse=True; the matrix is made anew at each call")
+        caller = self._caller(kind, _kept(wrt))
+        for value, (name, shape) in zip(point, self._face.inputs, strict=True):
+            if getattr(value, "ndim", len(shape)) > len(shape):
+                raise ShapeError(
+                    f"sparse=True takes one point, and {name} has shape {value.shape}; call it point by point, "
+                    "or leave sparse out"
+                )
+        [result] = caller.signature.results
+        entries = result.entries
+        assert entries is not None, "the result of a sparse kind has entries"
+        if entries.colours:
+            directions = seeds(entries, np.dtype(self.dtype))
+            parts, at = [], 0
+            for operand in caller.signature.operands[len(point) :]:
+                part = directions[:, at : at + operand.lanes]
+                parts.append(np.ascontiguousarray(part).reshape(len(directions), *operand.shape))
+                at += operand.lanes
+            values = from_products(entries, caller((*point, *parts))[0])
+        else:
+            values = caller(point)[0]
+        return matrix(entries, values, symmetric=kind == "sparse_hessian")
 
     # ---- derivatives as functions and formulas
 
@@ -298,7 +410,8 @@ class Function:
         Parameters
         ----------
         kind
-            `"vjp"` (or `"backward"`), `"jvp"`, `"grad"`, `"forward_backward"`, `"value_and_grad"`.
+            `"vjp"` (or `"backward"`), `"jvp"`, `"grad"`, `"jacobian"`, `"hessian"`, `"hvp"`,
+            `"forward_backward"`, `"value_and_grad"`.
         wrt
             The inputs to differentiate by.
 

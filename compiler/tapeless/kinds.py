@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from tapeless.errors import ArgumentError
 from tapeless.runtime.signature import KernelSignature, Operand, Result
+from tapeless.runtime.sparse import Entries
 
 if TYPE_CHECKING:
     from tapeless.ir.program import Program
@@ -66,6 +67,36 @@ def _jvp(program: Program, wrt: Wrt) -> Program:
     return jvp(program, wrt)
 
 
+def _jacobian(program: Program, wrt: Wrt) -> Program:
+    from tapeless.transforms.jacobian import jacobian
+
+    return jacobian(program, wrt)
+
+
+def _sparse_jacobian(program: Program, wrt: Wrt) -> Program:
+    from tapeless.transforms.jacobian import sparse_jacobian
+
+    return sparse_jacobian(program, wrt)
+
+
+def _hessian(program: Program, wrt: Wrt) -> Program:
+    from tapeless.transforms.hessian import hessian
+
+    return hessian(program, wrt)
+
+
+def _sparse_hessian(program: Program, wrt: Wrt) -> Program:
+    from tapeless.transforms.hessian import sparse_hessian
+
+    return sparse_hessian(program, wrt)
+
+
+def _hvp(program: Program, wrt: Wrt) -> Program:
+    from tapeless.transforms.hessian import hvp
+
+    return hvp(program, wrt)
+
+
 KINDS: Final[dict[str, Kind]] = {
     kind.name: kind
     for kind in (
@@ -75,6 +106,11 @@ KINDS: Final[dict[str, Kind]] = {
         Kind("grad", _grad, single=True),
         Kind("value_and_grad", _value_and_grad, single=True),
         Kind("jvp", _jvp),
+        Kind("jacobian", _jacobian),
+        Kind("sparse_jacobian", _sparse_jacobian),
+        Kind("hessian", _hessian, single=True),
+        Kind("sparse_hessian", _sparse_hessian, single=True),
+        Kind("hvp", _hvp, single=True),
     )
 }
 """All kinds by name."""
@@ -125,7 +161,12 @@ def signature(program: Program, symbol: str, dtype: str) -> KernelSignature:
         dtype=dtype,
         operands=tuple(Operand(item.name, item.shape, item.role) for item in program.inputs),
         results=tuple(
-            Result(output.name, output.shape, position[output.like] if output.like else None)
+            Result(
+                output.name,
+                output.shape,
+                position[output.like] if output.like else None,
+                Entries(*output.pattern) if output.pattern else None,
+            )
             for output in program.outputs
         ),
     )

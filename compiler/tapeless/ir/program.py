@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from math import prod
+from typing import NamedTuple
 
 from tapeless.ir.graph import Builder, Graph, Payload
 from tapeless.ir.primitives import Extern
@@ -39,6 +40,26 @@ class Input:
         return prod(self.shape)
 
 
+class Pattern(NamedTuple):
+    """Where the entries of a sparse matrix are.
+
+    Attributes
+    ----------
+    shape
+        (rows, columns).
+    rows, columns
+        Row and column of each entry, ordered by row, then by column.
+    colours
+        Empty where the entries are computed one by one. Else the colour of each column: an output of the program
+        is a product of the matrix with a vector, and columns of one colour are found from one such product.
+    """
+
+    shape: tuple[int, int]
+    rows: tuple[int, ...]
+    columns: tuple[int, ...]
+    colours: tuple[int, ...] = ()
+
+
 @dataclass(frozen=True, slots=True)
 class Output:
     """An output by name.
@@ -53,12 +74,15 @@ class Output:
         Its core shape; `()` for a scalar.
     like
         The name of the input whose shape it shares (a gradient), or "".
+    pattern
+        For the entries of a sparse matrix, where they are; else None.
     """
 
     name: str
     nodes: tuple[int, ...]
     shape: tuple[int, ...] = ()
     like: str = ""
+    pattern: Pattern | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,17 +131,18 @@ class Program:
 
     def digest(self) -> str:
         """Return a digest of everything that decides the emitted code."""
-        text = hashlib.sha256()
-        live = self.graph.reachable(self.roots)
-        number = {node: k for k, node in enumerate(live)}
-        text.update(repr((self.name, self.inputs)).encode())
-        for output in self.outputs:
-            nodes = [number[node] for node in output.nodes]
-            text.update(repr((output.name, output.shape, output.like, nodes)).encode())
-        for node in live:
-            args = [number[arg] for arg in self.graph.args[node]]
-            text.update(f"{self.graph.ops[node]}{args}{_spell(self.graph.payloads[node])};".encode())
-        return text.hexdigest()
+        small = compacted(self)
+        graph = small.graph
+        payloads = [_spell(payload) for payload in graph.payloads if payload is not None]
+        # Whole columns at a time; the operations tell which nodes have a payload.
+        parts = (
+            repr((self.name, self.inputs)),
+            *(repr((output.name, output.shape, output.like, output.nodes)) for output in small.outputs),
+            " ".join(graph.ops),
+            repr(graph.args),
+            repr(payloads),
+        )
+        return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 
 def _spell(payload: Payload) -> str:
@@ -147,6 +172,6 @@ def compacted(program: Program) -> Program:
         tuple(graph.payloads[node] for node in live),
     )
     outputs = tuple(
-        Output(o.name, tuple(number[node] for node in o.nodes), o.shape, o.like) for o in program.outputs
+        replace(o, nodes=tuple(number[node] for node in o.nodes)) for o in program.outputs
     )
     return Program(program.name, program.inputs, outputs, columns)

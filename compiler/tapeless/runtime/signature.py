@@ -16,6 +16,8 @@ from collections.abc import Mapping
 from math import prod
 from typing import Any, NamedTuple
 
+from tapeless.runtime.sparse import Entries
+
 ROLES = ("primal", "cotangent", "tangent")
 DTYPES = ("float64", "float32")
 
@@ -56,11 +58,14 @@ class Result(NamedTuple):
     like
         None for an output over the whole batch. The position of an operand for its gradient: it takes that
         operand's own shape, summed over the dimensions along which the operand was broadcast, and its dtype.
+    entries
+        For the entries of a sparse matrix, where they are; else None.
     """
 
     name: str
     shape: tuple[int, ...] = ()
     like: int | None = None
+    entries: Entries | None = None
 
     @property
     def lanes(self) -> int:
@@ -114,7 +119,7 @@ class KernelSignature(_Fields):
             "symbol": self.symbol,
             "dtype": self.dtype,
             "operands": [[o.name, list(o.shape), o.role] for o in self.operands],
-            "results": [[r.name, list(r.shape), r.like] for r in self.results],
+            "results": [[r.name, list(r.shape), r.like, r.entries] for r in self.results],
         }
 
     @classmethod
@@ -124,5 +129,8 @@ class KernelSignature(_Fields):
             symbol=data["symbol"],
             dtype=data["dtype"],
             operands=tuple(Operand(name, tuple(shape), role) for name, shape, role in data["operands"]),
-            results=tuple(Result(name, tuple(shape), like) for name, shape, like in data["results"]),
+            results=tuple(
+                Result(name, tuple(shape), like, Entries.from_json(entries) if entries else None)
+                for name, shape, like, entries in data["results"]
+            ),
         )

@@ -6,13 +6,50 @@ the cotangent, so each also tells what a tangent of the argument adds to the tan
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from tapeless.ir.graph import Builder
 from tapeless.ir.program import Input, Output, Program, compacted, finish
 from tapeless.transforms.activity import useful, varied
 from tapeless.transforms.links import links
 from tapeless.transforms.names import Names
+
+
+def tangents(builder: Builder, program: Program, seeds: Mapping[int, int]) -> list[int]:
+    """Sweep once and return the tangent of each output scalar.
+
+    Parameters
+    ----------
+    builder
+        Started from the program's graph, or a continuation of it; the tangents are appended.
+    program
+        What is differentiated.
+    seeds
+        The tangent of each input scalar that has one.
+
+    Returns
+    -------
+    list of int
+        One node per root; the rational 0 where no seed reaches it.
+    """
+    graph = program.graph
+    marks = varied(graph, seeds)
+    zero = builder.rational(0)
+    dots: dict[int, int] = {}
+    for node in useful(graph, program.roots, marks):
+        args = graph.args[node]
+        if graph.ops[node] == "input":
+            dots[node] = seeds[graph.payloads[node]]  # type: ignore[index]
+            continue
+        if graph.ops[node] == "select":
+            dots[node] = builder.select(args[0], dots.get(args[1], zero), dots.get(args[2], zero))
+            continue
+        terms = []
+        for link in links(builder, node, lambda arg: bool(marks[arg])):
+            term = link.pull(dots[args[link.position]])
+            terms.append(term if link.guard is None else builder.select(link.guard, term, zero))
+        dots[node] = builder.sum(terms)
+    return [dots.get(root, zero) for root in program.roots]
 
 
 def jvp(program: Program, wrt: Sequence[str] | None = None) -> Program:
@@ -32,37 +69,21 @@ def jvp(program: Program, wrt: Sequence[str] | None = None) -> Program:
         program, then their tangents, `<output>_dot`.
     """
     program = compacted(program)
-    graph, builder = program.graph, Builder(program.graph)
+    builder = Builder(program.graph)
     names = Names((*(item.name for item in program.inputs), *(output.name for output in program.outputs)))
     wanted = program.input_names() if wrt is None else tuple(wrt)
     place = {item.name: (item, first) for item, first in zip(program.inputs, program.offsets, strict=True)}
-    tangent_inputs, tangents, lane = [], {}, program.lanes
+    tangent_inputs, seeds, lane = [], {}, program.lanes
     for name in wanted:
         item, first = place[name]
         tangent_inputs.append(Input(names.fresh(f"{name}_dot"), item.shape, "tangent", name))
         for k in range(item.size):
-            tangents[first + k] = builder.input(lane)
+            seeds[first + k] = builder.input(lane)
             lane += 1
 
-    marks = varied(graph, tangents)
-    zero = builder.rational(0)
-    dots: dict[int, int] = {}
-    for node in useful(graph, program.roots, marks):
-        if graph.ops[node] == "input":
-            dots[node] = tangents[graph.payloads[node]]  # type: ignore[index]
-            continue
-        terms = []
-        args = graph.args[node]
-        if graph.ops[node] == "select":
-            chosen, other = dots.get(args[1], zero), dots.get(args[2], zero)
-            dots[node] = builder.select(args[0], chosen, other)
-            continue
-        for link in links(builder, node, lambda arg: bool(marks[arg])):
-            term = link.pull(dots[args[link.position]])
-            terms.append(term if link.guard is None else builder.select(link.guard, term, zero))
-        dots[node] = builder.sum(terms)
+    dots = iter(tangents(builder, program, seeds))
     outputs = tuple(
-        Output(names.fresh(f"{o.name}_dot"), tuple(dots.get(n, zero) for n in o.nodes), o.shape)
+        Output(names.fresh(f"{o.name}_dot"), tuple(next(dots) for _ in o.nodes), o.shape)
         for o in program.outputs
     )
     return finish(program.name, (*program.inputs, *tangent_inputs), (*program.outputs, *outputs), builder)

@@ -8,6 +8,8 @@ from tapeless.ir import rules
 from tapeless.ir.graph import Builder
 from tapeless.ir.rules import Link
 
+__all__ = ["Link", "links"]
+
 
 def links(builder: Builder, node: int, active: Callable[[int], bool]) -> list[Link]:
     """Return the links from `node` to its active arguments.

@@ -1,8 +1,10 @@
-"""Fresh names for the inputs and outputs of a derivative."""
+"""Names of a derivative: fresh ones for what is new, and the scalars that names of inputs stand for."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+
+from tapeless.ir.program import Program
 
 
 class Names:
@@ -19,3 +21,10 @@ class Names:
             name += "_"
         self._taken.add(name)
         return name
+
+
+def lanes_of(program: Program, wrt: Sequence[str] | None) -> list[int]:
+    """Return the input scalars of the inputs named, in that order; those of all primals when None."""
+    first = {item.name: (lane, item.size) for item, lane in zip(program.inputs, program.offsets, strict=True)}
+    wanted = program.input_names() if wrt is None else wrt
+    return [lane + k for lane, size in (first[name] for name in wanted) for k in range(size)]

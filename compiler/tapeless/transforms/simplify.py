@@ -36,7 +36,7 @@ from typing import Final
 
 from tapeless.ir.graph import Builder, Graph, Payload
 from tapeless.ir.primitives import PRIMITIVES
-from tapeless.ir.program import Output, Program, compacted
+from tapeless.ir.program import Program, compacted
 
 _ROUNDS: Final = 6
 _BEGINNING: Final = 8
@@ -428,9 +428,7 @@ def _copied(builder: Builder, graph: Graph, node: int, new: Sequence[int]) -> in
 
 
 def _with_roots(program: Program, builder: Builder, new: Sequence[int]) -> Program:
-    outputs = tuple(
-        Output(o.name, tuple([new[node] for node in o.nodes]), o.shape, o.like) for o in program.outputs
-    )
+    outputs = tuple(replace(o, nodes=tuple([new[node] for node in o.nodes])) for o in program.outputs)
     return compacted(replace(program, outputs=outputs, graph=builder.freeze()))
 
 
