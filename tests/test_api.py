@@ -185,11 +185,12 @@ def test_a_symbol_names_the_input_of_a_text():
 
 def test_shapes_that_a_formula_does_not_have():
     tl.compile("x+1", inputs=["x"])
-    for source in ("x+1", x + 1, tl.compile("f(x) = x+1"), lambda x: x + 1):
+    for source in ("x+1", x + 1, tl.compile("f(x) = x+1")):
         with pytest.raises(tl.UnsupportedError, match="scalar"):
             tl.compile(source, inputs={"x": (3,)})
         assert tl.compile(source, inputs={"x": ()})(2.0) == 3.0
     assert tl.compile("f(x[3]) = x[0]*x[2]", inputs={"x": (3,)}).signature == "(3)->()"
+    assert tl.compile(lambda x: x + 1, inputs={"x": (3,)}).signature == "(3)->(3)"
 
 
 def test_a_function_is_renamed():

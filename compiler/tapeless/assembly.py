@@ -215,6 +215,7 @@ def build_source(
         headers={f"{source.name}.h": source.header},
         compiler=compiler,
         optimize="-O1" if max(sizes, default=0) > _LARGE else "-O3",
+        units=source.units,
         cache=cache,
     )
 

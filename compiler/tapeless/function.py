@@ -346,7 +346,9 @@ class Function:
             return self._caller("hessian", _kept(wrt))(point, out)[0]
         return self._sparse("sparse_hessian", point, wrt, out)
 
-    def hvp(self, primals: Sequence[Any], tangents: Sequence[Any], *, wrt: Wrt = None, out: Out = None) -> Any:
+    def hvp(
+        self, primals: Sequence[Any], tangents: Sequence[Any], *, wrt: Wrt = None, out: Out = None
+    ) -> Any:
         """Return the product of the Hessian with a vector. The function must have one scalar output.
 
         Parameters
@@ -641,7 +643,9 @@ def _kept(wrt: Wrt) -> str | tuple[str, ...] | None:
 
 
 def _is_traced(value: Any) -> bool:
-    return type(value).__module__ == "tapeless.frontend.traced"
+    if isinstance(value, list | tuple):
+        return any(map(_is_traced, value))
+    return getattr(type(value), "_tapeless_traced_", False)
 
 
 __all__ = ["Function"]

@@ -2,6 +2,7 @@ import glob
 import multiprocessing
 import os
 import re
+import signal
 import tempfile
 import time
 from pathlib import Path
@@ -299,3 +300,123 @@ def test_processes_that_race_for_one_key_agree(tmp_path):
     assert len(digests) == 1
     assert Cache(root).info().entries == 1
     assert glob.glob(f"{root}/**/.*", recursive=True) == []
+
+
+# Several units
+
+
+UNITS = """
+#include <stddef.h>
+#ifndef TAPELESS_UNIT
+#error "compiled in units"
+#endif
+double half(double x);
+#if TAPELESS_UNIT == 0
+void units(ptrdiff_t n, const void *const *in, void *const *out)
+{
+    const double *x = in[0];
+    double *y = out[0];
+    for (ptrdiff_t i = 0; i < n; i++) y[i] = half(x[i]);
+}
+#endif
+#if TAPELESS_UNIT == 1
+double half(double x) { return x / 2; }
+#endif
+"""
+
+
+def test_units_are_compiled_apart_and_linked(compiler, temporary):
+    library = build(UNITS, compiler=compiler, units=2, cache=Cache())
+    assert load(library, ["units"])
+    assert list(temporary.iterdir()) == []
+
+
+def test_the_number_of_units_counts(compiler):
+    source = UNITS.replace('#error "compiled in units"', "#define TAPELESS_UNIT 0").replace(
+        "double half(double x);", "static double half(double x) { return x / 2; }"
+    )
+    source = source.replace("#if TAPELESS_UNIT == 1", "#if 0")
+    build(source, compiler=compiler, cache=Cache())
+    build(source, compiler=compiler, units=2, cache=Cache())
+    assert len([p for p in Path(Cache().root, "builds").rglob("*") if p.is_file()]) == 2
+
+
+@pytest.mark.parametrize("change", [{"optimize": "-O1"}, {"extra_flags": ("-DX",)}])
+def test_the_flags_of_units_count(compiler, change):
+    build(UNITS, compiler=compiler, units=2, cache=Cache())
+    build(UNITS, compiler=compiler, units=2, cache=Cache(), **change)
+    assert len([p for p in Path(Cache().root, "builds").rglob("*") if p.is_file()]) == 2
+
+
+def test_a_refused_unit_is_shown_and_stops_the_others(script, temporary, tmp_path):
+    body = f"""case "$*" in
+    *UNIT=1*) echo "kernel.c:7: error: wrong here" >&2; exit 1;;
+    *) echo $$ >> {tmp_path}/children; exec sleep 600;;
+    esac"""
+    with pytest.raises(CompilerError, match=r"refused the source") as raised:
+        build(UNITS, compiler=find_compiler(script(body)), units=2, cache=Cache())
+    assert "-DTAPELESS_UNIT=1" in str(raised.value)
+    assert "wrong here" in str(raised.value)
+    assert_gone(tmp_path / "children")
+    assert_nothing_left(temporary)
+
+
+def test_the_time_limit_covers_all_units(script, temporary, tmp_path):
+    compiler = find_compiler(script(f"echo $$ >> {tmp_path}/children; exec sleep 600"))
+    with pytest.raises(CompilerError, match=r"within 0\.5 seconds .*TAPELESS_BUILD_TIMEOUT=<seconds>"):
+        build(UNITS, compiler=compiler, units=5, cache=Cache(), timeout=0.5)
+    assert_gone(tmp_path / "children")
+    assert_nothing_left(temporary)
+
+
+def test_the_time_limit_comes_from_the_environment(script, monkeypatch):
+    monkeypatch.setenv("TAPELESS_BUILD_TIMEOUT", "0.5")
+    with pytest.raises(CompilerError, match=r"within 0\.5 seconds"):
+        build(UNITS, compiler=find_compiler(script("exec sleep 600")), cache=None)
+
+
+@pytest.mark.parametrize("text", ["soon", "0", "-1", "nan"])
+def test_a_time_limit_that_is_none(compiler, monkeypatch, text):
+    monkeypatch.setenv("TAPELESS_BUILD_TIMEOUT", text)
+    with pytest.raises(CompilerError, match=rf"TAPELESS_BUILD_TIMEOUT='{text}' is not a number of seconds"):
+        build(SOURCE, compiler=compiler, cache=None)
+
+
+def _interrupted(path, folder, queue):
+    tempfile.tempdir = folder
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    queue.put(os.getpid())
+    try:
+        build(UNITS, compiler=find_compiler(path), units=4, cache=Cache())
+    except KeyboardInterrupt:
+        queue.put("interrupted")
+
+
+def test_an_interrupt_stops_every_compiler(script, temporary, tmp_path):
+    path = script(f"echo $$ >> {tmp_path}/children; exec sleep 600")
+    context = multiprocessing.get_context("spawn")
+    queue = context.Queue()
+    process = context.Process(target=_interrupted, args=(path, str(temporary), queue))
+    process.start()
+    pid = queue.get(timeout=60)
+    for _ in range(600):
+        if (tmp_path / "children").exists():
+            break
+        time.sleep(0.05)
+    os.kill(pid, signal.SIGINT)
+    assert queue.get(timeout=60) == "interrupted"
+    process.join(60)
+    assert_gone(tmp_path / "children")
+    assert_nothing_left(temporary)
+
+
+def assert_gone(file):
+    """Assert that none of the processes listed in a file runs."""
+    for child in file.read_text().split():
+        for _ in range(100):
+            state = Path(f"/proc/{child}/stat")
+            if not state.exists() or state.read_text().rpartition(")")[2].split()[0] == "Z":
+                break
+            time.sleep(0.05)
+        else:
+            pytest.fail(f"process {child} still runs")

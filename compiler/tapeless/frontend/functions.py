@@ -17,7 +17,7 @@ from typing import Any, Final
 import numpy as np
 
 from tapeless.errors import ArgumentError
-from tapeless.frontend import traced
+from tapeless.frontend import traced, traced_array
 from tapeless.ir.primitives import PRIMITIVES, REAL, Primitive
 
 # ---- numbers: what each primitive is in NumPy
@@ -152,12 +152,23 @@ def _numbers(values: Sequence[Any], name: str) -> list[Any]:
 
 def _apply(name: str, values: tuple[Any, ...]) -> Any:
     """Apply a primitive to values of any of the three sorts."""
+    if _any_traced_array(values):
+        return traced_array.elementwise(lambda *scalars: _apply(name, scalars), *values)
     if traced.builder_of(values) is not None:
         return traced.apply(name, values, f"tapeless.{name}")
     if _any_sympy(values):
         return _apply_sympy(name, values)
     result = _OF_NUMBERS[name](*_numbers(values, name))
     return np.asarray(result)[()]
+
+
+def _any_traced_array(values: Sequence[Any]) -> bool:
+    """Whether traced values of several elements are among the values, or meet arrays of numbers."""
+    if any(isinstance(value, traced_array.TracedArray) for value in values):
+        return True
+    return traced.builder_of(values) is not None and any(
+        isinstance(value, np.ndarray) and value.ndim for value in values
+    )
 
 
 def _any_sympy(values: Sequence[Any]) -> bool:
@@ -174,6 +185,8 @@ def _apply_sympy(name: str, values: Sequence[Any]) -> Any:
 
 def _where(condition: Any, a: Any, b: Any) -> Any:
     values = (condition, a, b)
+    if _any_traced_array(values):
+        return np.where(condition, a, b)
     if traced.builder_of(values) is not None:
         return traced.where(*values)
     if _any_sympy(values):
@@ -184,6 +197,8 @@ def _where(condition: Any, a: Any, b: Any) -> Any:
 
 
 def _clip(x: Any, low: Any = None, high: Any = None) -> Any:
+    if _any_traced_array((x, low, high)):
+        return np.clip(x, low, high)
     if traced.builder_of((x, low, high)) is not None:
         return traced.clip(x, low, high)
     if low is not None:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from math import prod
 from typing import Any
 
 import numpy as np
 
-from tapeless.errors import ArgumentError, TracingError, UnsupportedError
+from tapeless.errors import ArgumentError, ShapeError, TracingError
 from tapeless.frontend.traced import Trace, Traced, TracedBoolean, TracedScalar, builder_of, nodes_of
+from tapeless.frontend.traced_array import TracedArray, filled, is_array, items_of
 from tapeless.ir.graph import Builder
 from tapeless.ir.inline import inline
 from tapeless.ir.program import Input, Output, Program, finish
@@ -45,24 +47,31 @@ def program_from_function(
         The signature does not say what the inputs are.
     TracingError
         The function does what cannot be traced, or returns what is no number.
-    UnsupportedError
-        An input that is not a scalar.
     """
     signature = _signature(function)
     shapes = shapes or {}
     _check_shapes(shapes)
     names = _inputs(function, signature, inputs, shapes)
-    for known in names:
-        if tuple(shapes.get(known, ())) != ():
-            raise UnsupportedError(
-                f"input {known!r} has a shape, and only scalar inputs are traced; pass each number as a "
-                "parameter of its own"
-            )
-    trace = Trace(names)
-    values = {known: TracedScalar(trace, trace.input(lane)) for lane, known in enumerate(names)}
+    items = [Input(known, tuple(int(n) for n in shapes.get(known, ()))) for known in names]
+    labels = [label for item in items for label in _labels(item)]
+    trace = Trace(labels)
+    lanes = iter([TracedScalar(trace, trace.input(lane)) for lane in range(len(labels))])
+    values = {
+        item.name: TracedArray(filled([next(lanes) for _ in range(item.size)], item.shape))
+        if item.shape
+        else next(lanes)
+        for item in items
+    }
     result = _call(function, signature, values)
     outputs = _outputs(trace, result, names)
-    return finish(name or _name_of(function), [Input(known) for known in names], outputs, trace)
+    return finish(name or _name_of(function), items, outputs, trace)
+
+
+def _labels(item: Input) -> list[str]:
+    """Name the scalars of an input as a formula would."""
+    if not item.shape:
+        return [item.name]
+    return [f"{item.name}[{', '.join(map(str, at))}]" for at in np.ndindex(*item.shape)]
 
 
 # ---- the signature
@@ -171,9 +180,7 @@ def _with_rest(
     return [*before, *middle, *after]
 
 
-def _call(
-    function: Callable[..., Any], signature: inspect.Signature, values: Mapping[str, TracedScalar]
-) -> Any:
+def _call(function: Callable[..., Any], signature: inspect.Signature, values: Mapping[str, Any]) -> Any:
     positional: list[Any] = []
     keywords: dict[str, Any] = {}
     left = dict(values)
@@ -212,7 +219,7 @@ def _outputs(builder: Builder, result: Any, inputs: Sequence[str]) -> list[Outpu
             while free in taken:
                 free += "_"
             taken.add(free)
-        outputs.append(Output(free, (_output_node(builder, value, known),)))
+        outputs.append(_output(builder, value, free, f"output {known!r}"))
     return outputs
 
 
@@ -235,18 +242,25 @@ def _named_results(result: Any) -> list[tuple[str, Any]]:
     return named
 
 
-def _output_node(builder: Builder, value: Any, name: str) -> int:
-    what = f"output {name!r}"
+def _output(builder: Builder, value: Any, name: str, what: str) -> Output:
+    """Return an output: of one number, or of an array or nested list of numbers."""
+    if isinstance(value, Mapping):
+        raise TracingError(f"{what} is itself a dict; return one flat dict of numbers and arrays")
+    if not is_array(value):
+        return Output(name, (_output_node(builder, value, what),))
+    items = items_of(value)
+    if not items.size:
+        raise TracingError(f"{what} is empty; return at least one number")
+    return Output(name, tuple(_output_node(builder, item, what) for item in items.flat), items.shape)
+
+
+def _output_node(builder: Builder, value: Any, what: str) -> int:
     if isinstance(value, TracedBoolean | bool | np.bool_):
         raise TracingError(f"{what} is true or false and cannot be an output; write np.where(c, 1, 0)")
     if value is None:
         raise TracingError(f"{what} is None; return a number")
-    if isinstance(value, list | tuple | Mapping):
-        raise TracingError(
-            f"{what} is itself a {type(value).__name__}; return one flat tuple or dict of numbers"
-        )
-    if isinstance(value, np.ndarray) and value.ndim:
-        raise TracingError(f"{what} is an array of shape {value.shape}; return a tuple of numbers")
+    if isinstance(value, Mapping):
+        raise TracingError(f"{what} holds a dict; return numbers and arrays")
     if callable(value) and not isinstance(value, Traced):
         raise TracingError(f"{what} is a function ({_name_of(value)}); call it, or return its result")
     [node] = nodes_of(builder, (value,), what)
@@ -257,24 +271,63 @@ def _output_node(builder: Builder, value: Any, name: str) -> int:
 
 
 def call_program(program: Program, args: Sequence[Any]) -> Any:
-    """Apply a program to numbers of which at least one is traced, as a call of its Function would.
+    """Apply a program to arguments of which at least one is traced, as a call of its Function would.
+
+    Parameters
+    ----------
+    program
+        The function.
+    args
+        One per input: of its core shape, or with further dimensions in front, which broadcast.
 
     Returns
     -------
-    TracedScalar or tuple of TracedScalar
+    TracedScalar, TracedArray or tuple of them
         One value for one output, else a tuple.
+
+    Raises
+    ------
+    ArgumentError
+        For a wrong number of arguments.
+    ShapeError
+        For an argument whose last dimensions are not those of its input, or where the others do not broadcast.
     """
     if len(args) != len(program.inputs):
         raise ArgumentError(f"{program.name} takes {len(program.inputs)} arguments, {len(args)} were given")
-    shaped = [item.name for item in program.inputs if item.shape]
-    shaped += [item.name for item in program.outputs if item.shape]
-    if shaped:
-        raise UnsupportedError(
-            f"{program.name} has the shaped argument or result {shaped[0]!r}, and only scalars are traced"
-        )
-    builder = builder_of(args)
+    arrays = [items_of(arg) for arg in args]
+    builder = builder_of([item for array in arrays for item in array.flat])
     if builder is None:
         raise TracingError(f"no argument of {program.name} is traced")
-    nodes = inline(builder, program, nodes_of(builder, args, program.name))
-    values = tuple(TracedScalar(builder, node) for node in nodes)
-    return values[0] if len(values) == 1 else values
+    batches = []
+    for item, array in zip(program.inputs, arrays, strict=True):
+        split = array.ndim - len(item.shape)
+        if split < 0 or array.shape[split:] != item.shape:
+            raise ShapeError(
+                f"{item.name} has shape {array.shape}, its last dimensions must be {item.shape}"
+                if item.shape
+                else f"{item.name} has shape {array.shape}"
+            )
+        batches.append(array.shape[:split])
+    try:
+        batch = np.broadcast_shapes(*batches)
+    except ValueError:
+        shapes = ", ".join(f"{i.name} {a.shape}" for i, a in zip(program.inputs, arrays, strict=True))
+        raise ShapeError(f"inputs do not broadcast together: {shapes}") from None
+    count = prod(batch)
+    rows = [
+        np.broadcast_to(a, (*batch, *i.shape)).reshape(count, -1)
+        for i, a in zip(program.inputs, arrays, strict=True)
+    ]
+    points = [
+        inline(builder, program, nodes_of(builder, [v for row in rows for v in row[k]], program.name))
+        for k in range(count)
+    ]
+    values: list[Any] = []
+    first = 0
+    for output in program.outputs:
+        nodes = [node for point in points for node in point[first : first + len(output.nodes)]]
+        first += len(output.nodes)
+        scalars = [TracedScalar(builder, node) for node in nodes]
+        shape = (*batch, *output.shape)
+        values.append(TracedArray(filled(scalars, shape)) if shape else scalars[0])
+    return values[0] if len(values) == 1 else tuple(values)

@@ -96,12 +96,23 @@ class Traced:
         return 1
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
+        if any(isinstance(value, np.ndarray) and value.ndim for value in inputs):
+            from tapeless.frontend.traced_array import ufunc_on_arrays  # stands on this module
+
+            return ufunc_on_arrays(ufunc, method, inputs, kwargs)
+        if any(type(value).__name__ == "TracedArray" for value in inputs):
+            return NotImplemented  # its own turn
         return _ufunc(ufunc, method, inputs, kwargs)
 
     def __array_function__(
         self, function: Callable[..., Any], types: object, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> Any:
         build = _FUNCTIONS.get(function)
+        if build is None or _holds_arrays((*args, *kwargs.values())):
+            from tapeless.frontend.traced_array import function_on_arrays, known  # stands on this module
+
+            if known(function):
+                return function_on_arrays(function, args, kwargs)
         if build is None:
             name = f"{function.__module__}.{function.__name__}".replace("numpy", "np", 1)
             hint = _REMEDIES.get(function.__name__, "write it with operators and elementwise functions")
@@ -491,12 +502,7 @@ def _uncommon(builder: Builder, value: Any) -> int | None:
     if isinstance(value, complex | np.complexfloating):
         raise TracingError(f"{value} is complex; only real arithmetic is traced")
     if isinstance(value, np.ndarray):
-        if value.ndim == 0:
-            return _operand(builder, value[()])
-        raise TracingError(
-            f"an array of shape {value.shape} meets a traced number, but outputs are single numbers: work on "
-            "its elements, as in [x * c for c in array], and return several outputs as a tuple"
-        )
+        return _operand(builder, value[()]) if value.ndim == 0 else None  # NumPy takes over
     if is_sympy(value):
         return _from_sympy(builder, value)
     return None
@@ -712,6 +718,25 @@ _SCIPY: Final[dict[str, Build]] = {
     "xlog1py": recipes.xlog1py,
 }
 """The ufuncs of scipy.special whose meaning the table can say."""
+
+
+def apply_ufunc(ufunc: np.ufunc, values: Sequence[Any]) -> Any:
+    """Apply a ufunc to scalars of which at least one is traced."""
+    found = _ufunc(ufunc, "__call__", tuple(values), {})
+    if found is NotImplemented:
+        kinds = ", ".join(type(value).__name__ for value in values)
+        raise TracingError(f"np.{ufunc.__name__} takes numbers, not {kinds}")
+    return found
+
+
+def _holds_arrays(values: Sequence[Any]) -> bool:
+    """Whether one of the arguments of a NumPy function has several elements."""
+    return any(
+        isinstance(value, list | tuple)
+        or (isinstance(value, np.ndarray) and value.ndim > 0)
+        or type(value).__name__ == "TracedArray"
+        for value in values
+    )
 
 
 def _ufunc(ufunc: np.ufunc, method: str, inputs: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:

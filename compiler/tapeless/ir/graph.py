@@ -306,7 +306,7 @@ class Builder:
             return self.neg(self.mul(a, args[b][0]))
         if ops[a] == ops[b] == "mul":
             (c, x), (d, y) = args[a], args[b]
-            if _is_moderate(self.payloads[c]) and _is_moderate(self.payloads[d]):
+            if is_moderate(self.payloads[c]) and is_moderate(self.payloads[d]):
                 return self.mul(self.mul(c, d), self.mul(x, y))
         base, power = self._integer_power(a)
         other, more = self._integer_power(b)
@@ -342,9 +342,7 @@ class Builder:
         product = p * q
         if product.numerator.bit_length() + product.denominator.bit_length() > _MERGE_BITS:
             return None
-        return (
-            self.rational(product) if _is_moderate(product) and _is_moderate(p) and _is_moderate(q) else None
-        )
+        return self.rational(product) if is_moderate(product) and is_moderate(p) and is_moderate(q) else None
 
     def _integer_power(self, node: int) -> tuple[int, int]:
         if self.ops[node] == "pow":
@@ -638,7 +636,7 @@ def _key(op: str, args: tuple[int, ...], payload: Payload) -> Key:
     return op, args, payload
 
 
-def _is_moderate(payload: Payload) -> bool:
+def is_moderate(payload: Payload) -> bool:
     """Whether a payload is a rational of a size that may be moved through a product."""
     if type(payload) is not Fraction:
         return False

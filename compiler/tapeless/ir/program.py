@@ -171,7 +171,5 @@ def compacted(program: Program) -> Program:
         tuple(tuple(number[arg] for arg in graph.args[node]) for node in live),
         tuple(graph.payloads[node] for node in live),
     )
-    outputs = tuple(
-        replace(o, nodes=tuple(number[node] for node in o.nodes)) for o in program.outputs
-    )
+    outputs = tuple(replace(o, nodes=tuple(number[node] for node in o.nodes)) for o in program.outputs)
     return Program(program.name, program.inputs, outputs, columns)

@@ -1,4 +1,4 @@
-"""Compiling C text into a library."""
+"""Compiling C text into a library, in several units side by side where it is long."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ import os
 import shlex
 import shutil
 import signal
-import subprocess
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from functools import cache as once
 from types import MappingProxyType
+from typing import NamedTuple
 
 from tapeless.errors import CacheError, CompilerError, TapelessError
 from tapeless.runtime.cache import Cache
@@ -20,6 +20,8 @@ from tapeless.runtime.compiler import Compiler
 from tapeless.runtime.digest import sha256
 from tapeless.runtime.library import Library
 from tapeless.runtime.private import private_path
+from tapeless.runtime.processes import Finished, OutOfTimeError, available_cores, run_all
+from tapeless.runtime.progress import Progress
 
 __all__ = ["Library", "build"]
 
@@ -34,6 +36,9 @@ _STALE_AFTER = 86400.0
 # The options by name, as gcc objects; clang and zig name the value.
 _ARCHITECTURE = ("-march", "-mcpu", "-mprefer-vector-width", "unknown target CPU", "unknown CPU")
 _NOTHING: Mapping[str, str] = MappingProxyType({})
+_TIMEOUT = 600.0
+# A compiler takes some hundred megabytes for a long unit, so cores alone do not decide.
+_MOST_JOBS = 16
 
 
 def build(
@@ -44,7 +49,8 @@ def build(
     compiler: Compiler,
     optimize: str = "-O3",
     extra_flags: Sequence[str] = (),
-    timeout: float = 600.0,
+    units: int = 1,
+    timeout: float | None = None,
     cache: Cache | None,
 ) -> Library:
     """Compile C text, or find it compiled.
@@ -63,8 +69,11 @@ def build(
         Optimisation level.
     extra_flags
         Further flags for the compiler.
+    units
+        Where over 1, the source is compiled so many times, side by side on the cores there are, with the macro
+        `TAPELESS_UNIT` from 0 on telling it which share to define, and the objects are linked together.
     timeout
-        Seconds after which the compiler is stopped.
+        Seconds after which the compiler is stopped; `TAPELESS_BUILD_TIMEOUT` where None, else 600.
     cache
         Where to look and to keep the result; None builds into a directory that goes when the process ends.
 
@@ -75,19 +84,18 @@ def build(
     CacheError
         The cache cannot be used, or a disk is full.
     """
-    command = compiler.command(f"{stem}.c", _OUTPUT, optimize=optimize, extra=extra_flags)
-    key = _key(source, headers, command, compiler)
+    request = _Request(compiler, f"{stem}.c", optimize, tuple(extra_flags), units)
+    commands = request.commands()
+    key = _key(source, headers, [word for command in commands for word in command], compiler)
     if cache is not None:
         known = cache.lookup(key)
         if known is not None:
             return known
+    limit = _limit(timeout)
     files = {**headers, f"{stem}.c": source}
-    content, stderr = _compile(command, files, timeout)
+    content, command, stderr = _compile(commands, files, limit)
     if content is None and _names_architecture(stderr):
-        plain = compiler.command(
-            f"{stem}.c", _OUTPUT, optimize=optimize, extra=extra_flags, architecture=False
-        )
-        content, _ = _compile(plain, files, timeout)
+        content, _, _ = _compile(request.commands(architecture=False), files, limit)
     if content is None:
         raise CompilerError(_refusal("refused the source", command, stderr))
     if cache is not None:
@@ -96,6 +104,49 @@ def build(
     library = Library(private_path(f"{digest}.so"), digest)
     _place(library.path, content)
     return library
+
+
+class _Request(NamedTuple):
+    """What is asked of the compiler, but for the text."""
+
+    compiler: Compiler
+    file: str
+    optimize: str
+    extra: tuple[str, ...]
+    units: int
+
+    def commands(self, *, architecture: bool = True) -> list[list[str]]:
+        """Return the command of each unit and then the linker's, or the one command that does all."""
+        compiler, optimize, extra = self.compiler, self.optimize, self.extra
+        if self.units <= 1:
+            return [
+                compiler.command(
+                    self.file, _OUTPUT, optimize=optimize, extra=extra, architecture=architecture
+                )
+            ]
+        objects = [f"unit{unit}.o" for unit in range(self.units)]
+        made = [
+            compiler.unit_command(
+                self.file, unit, output, optimize=optimize, extra=extra, architecture=architecture
+            )
+            for unit, output in enumerate(objects)
+        ]
+        return [*made, compiler.link_command(objects, _OUTPUT)]
+
+
+def _limit(timeout: float | None) -> float:
+    if timeout is not None:
+        return timeout
+    text = os.environ.get("TAPELESS_BUILD_TIMEOUT")
+    if not text:
+        return _TIMEOUT
+    try:
+        limit = float(text)
+    except ValueError:
+        limit = 0.0
+    if not limit > 0:
+        raise CompilerError(f"TAPELESS_BUILD_TIMEOUT={text!r} is not a number of seconds above 0")
+    return limit
 
 
 def _key(source: str, headers: Mapping[str, str], command: Sequence[str], compiler: Compiler) -> str:
@@ -107,8 +158,13 @@ def _key(source: str, headers: Mapping[str, str], command: Sequence[str], compil
     return str(sha256(text.encode("utf-8", "surrogateescape")).hexdigest())
 
 
-def _compile(command: Sequence[str], files: Mapping[str, str], timeout: float) -> tuple[bytes | None, str]:
-    """Run the compiler in a directory of its own; return the library's bytes, or None, and its messages."""
+def _compile(
+    commands: Sequence[Sequence[str]], files: Mapping[str, str], timeout: float
+) -> tuple[bytes | None, Sequence[str], str]:
+    """Run the compiler in a directory of its own.
+
+    Returns the library's bytes, or None; the command that was refused, or the last; and its messages.
+    """
     folder = None
     try:
         _sweep(tempfile.gettempdir())
@@ -116,13 +172,14 @@ def _compile(command: Sequence[str], files: Mapping[str, str], timeout: float) -
         for name, text in files.items():
             with open(os.path.join(folder, name), "w", encoding="utf-8", newline="\n") as file:
                 file.write(text)
-        code, stderr = _run(command, folder, timeout)
-        if code == 0:
+        ended = _run(commands, folder, timeout)
+        command = commands[ended.position]
+        if ended.code == 0:
             output = os.path.join(folder, _OUTPUT)
             if not os.path.exists(output):
-                raise CompilerError(_refusal("produced no library", command, stderr))
+                raise CompilerError(_refusal("produced no library", command, ended.stderr))
             with open(output, "rb") as library:
-                return library.read(), stderr
+                return library.read(), command, ended.stderr
     except TapelessError:
         raise
     except OSError as error:
@@ -133,6 +190,7 @@ def _compile(command: Sequence[str], files: Mapping[str, str], timeout: float) -
     finally:
         if folder is not None:
             shutil.rmtree(folder, ignore_errors=True)
+    _, code, stderr = ended
     if "No space left on device" in stderr:
         raise CacheError(
             _refusal("found the disk full; free some space, or set TMPDIR elsewhere", command, stderr)
@@ -142,42 +200,42 @@ def _compile(command: Sequence[str], files: Mapping[str, str], timeout: float) -
         raise CompilerError(
             _refusal(f"crashed ({reason}); try another one with TAPELESS_CC", command, stderr)
         )
-    return None, stderr
+    return None, command, stderr
 
 
-def _run(command: Sequence[str], folder: str, timeout: float) -> tuple[int, str]:
+def _run(commands: Sequence[Sequence[str]], folder: str, timeout: float) -> Finished:
+    """Run all commands, the last when the others are done; return how the last one or the one refused ended."""
     environment = {name: os.environ[name] for name in _ENVIRONMENT if name in os.environ}
     environment |= {"LC_ALL": "C", "LANG": "C", "TMPDIR": folder}
-    try:
-        process = subprocess.Popen(
-            command,
-            cwd=folder,
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            start_new_session=True,  # so that the compiler's own children can be stopped with it
-        )
-    except OSError as error:
-        raise CompilerError(_refusal(f"cannot be started ({error.strerror or error})", command, "")) from None
-    try:
-        _, stderr = process.communicate(timeout=timeout)
-    except BaseException as error:
-        _stop(process)
-        if isinstance(error, subprocess.TimeoutExpired):
-            raise CompilerError(
-                _refusal(f"did not finish within {timeout:g} seconds and was stopped", command, "")
-            ) from None
-        raise
-    return process.returncode, stderr.decode("utf-8", "replace")
+    deadline = time.monotonic() + timeout
+    jobs = min(available_cores(), _MOST_JOBS)
+    first = 0
+    with Progress("Compiling C", len(commands)) as show:
+        for step in (commands[:-1], commands[-1:]):
+            start = first
 
+            def tick(done: int, start: int = start) -> None:
+                show(start + done)
 
-def _stop(process: subprocess.Popen[bytes]) -> None:
-    with suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
-    if process.stderr is not None:
-        process.stderr.close()  # unread: a child that left the session might hold the other end
+            try:
+                ended = run_all(step, folder, environment, jobs=jobs, deadline=deadline, tick=tick)
+            except OutOfTimeError as error:
+                raise CompilerError(
+                    _refusal(
+                        f"did not finish within {timeout:g} seconds and was stopped; "
+                        "TAPELESS_BUILD_TIMEOUT=<seconds> gives it more time",
+                        commands[start + error.position],
+                        "",
+                    )
+                ) from None
+            except OSError as error:
+                what = f"cannot be started ({error.strerror or error})"
+                raise CompilerError(_refusal(what, step[0], "")) from None
+            failed = [found for found in ended if found.code]
+            if failed:
+                return failed[0]._replace(position=start + failed[0].position)
+            first += len(step)
+    return ended[-1]._replace(position=len(commands) - 1)
 
 
 def _place(path: str, content: bytes) -> None:

@@ -18,7 +18,6 @@ _CANDIDATES = ("cc", "gcc", "clang")
 _FLAGS = (
     "-std=c11",
     "-fPIC",
-    "-shared",
     "-pipe",
     "-fno-math-errno",
     "-fno-trapping-math",
@@ -67,12 +66,35 @@ class Compiler(NamedTuple):
         architecture
             Whether to name the processor level; False for a compiler too old to know it.
         """
+        options = [optimize, "-shared", *self._flags(architecture), *extra]
+        return [*self.argv, *options, "-o", output, source, "-lm"]
+
+    def unit_command(
+        self,
+        source: str,
+        unit: int,
+        output: str,
+        *,
+        optimize: str = "-O3",
+        extra: Sequence[str] = (),
+        architecture: bool = True,
+    ) -> list[str]:
+        """Return the argument list that compiles one unit of `source`, a number from 0, into an object file."""
+        options = [optimize, *self._flags(architecture), *extra, f"-DTAPELESS_UNIT={unit}"]
+        return [*self.argv, *options, "-c", "-o", output, source]
+
+    def link_command(self, objects: Sequence[str], output: str) -> list[str]:
+        """Return the argument list that links object files into the shared library `output`."""
+        sanitized = ("-fno-sanitize=undefined",) if self.zig else ()
+        return [*self.argv, "-shared", *sanitized, "-o", output, *objects, "-lm"]
+
+    def _flags(self, architecture: bool) -> tuple[str, ...]:
         flags = cpu.host().flags if architecture else ()
         if self.zig:
             # zig spells processor names with underscores and adds sanitizers unless told not to.
             flags = tuple(flag.replace("x86-64-v", "x86_64_v") for flag in flags)
             flags += ("-fno-sanitize=undefined",)
-        return [*self.argv, optimize, *_FLAGS, *flags, *extra, "-o", output, source, "-lm"]
+        return (*_FLAGS, *flags)
 
 
 def find_compiler(cc: str | None = None) -> Compiler:

@@ -66,9 +66,7 @@ def _curvature(
 ) -> Curvature:
     # On symbols of its own: on the real arguments an identity might see through to what they are made of.
     scratch = Builder()
-    args = [
-        scratch.input(k) if value is None else scratch.rational(value) for k, value in enumerate(fixed)
-    ]
+    args = [scratch.input(k) if value is None else scratch.rational(value) for k, value in enumerate(fixed)]
     node = scratch.extern(payload, *args) if isinstance(payload, Extern) else scratch.call(op, *args)
     inputs = tuple(Input(f"x{k}") for k in range(len(args)))
     one = scratch.rational(1)
@@ -81,4 +79,6 @@ def _curvature(
             if scratch.rational_value(second) != 0:
                 pairs.append((link.position, k))
                 found.append(second)
-    return Curvature(tuple(pairs), finish(op, inputs, [Output("curvature", tuple(found), (len(found),))], scratch))
+    return Curvature(
+        tuple(pairs), finish(op, inputs, [Output("curvature", tuple(found), (len(found),))], scratch)
+    )

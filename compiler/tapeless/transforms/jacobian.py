@@ -113,9 +113,7 @@ def _compressed(
     return compacted(replace(product, outputs=(output,)))
 
 
-def _cheapest(
-    program: Program, lanes: Sequence[int], shown: Callable[[Builder, Entries], Output]
-) -> Program:
+def _cheapest(program: Program, lanes: Sequence[int], shown: Callable[[Builder, Entries], Output]) -> Program:
     """Accumulate in the direction that costs less; where that is not plain, in both."""
     forward_work = _forward_work(program, supports(program.graph, lanes))
     reverse_work = _reverse_work(program, lanes)
@@ -140,9 +138,7 @@ def _forward_work(program: Program, masks: Sequence[int]) -> int:
 def _reverse_work(program: Program, lanes: Sequence[int]) -> int:
     graph = program.graph
     marks, below = varied(graph, lanes), reach(graph, program.roots)
-    return sum(
-        below[node].bit_count() for node, args in enumerate(graph.args) for arg in args if marks[arg]
-    )
+    return sum(below[node].bit_count() for node, args in enumerate(graph.args) for arg in args if marks[arg])
 
 
 def _times(builder: Builder, node: int, link: Link) -> Callable[[int], int]:
@@ -179,9 +175,7 @@ def _forward(builder: Builder, program: Program, lanes: Sequence[int]) -> Entrie
                         term = builder.select(link.guard, term, zero)
                     terms.setdefault(k, []).append(term)
             dots[node] = {k: builder.sum(found) for k, found in terms.items()}
-    return {
-        (i, j): node for i, root in enumerate(program.roots) for j, node in dots.get(root, {}).items()
-    }
+    return {(i, j): node for i, root in enumerate(program.roots) for j, node in dots.get(root, {}).items()}
 
 
 def _reverse(builder: Builder, program: Program, lanes: Sequence[int]) -> Entries:

@@ -34,7 +34,7 @@ from fractions import Fraction
 from functools import cache
 from typing import Final
 
-from tapeless.ir.graph import Builder, Graph, Payload
+from tapeless.ir.graph import Builder, Graph, Payload, is_moderate
 from tapeless.ir.primitives import PRIMITIVES
 from tapeless.ir.program import Program, compacted
 
@@ -311,7 +311,7 @@ def _plan_quotients(uses: _Uses, plan: _Plan, taken: set[int]) -> None:
     flags: Builder | None = None
     scaled: set[int] = set()
     for node, op in enumerate(graph.ops):
-        if op == "mul" and type(graph.payloads[graph.args[node][0]]) is Fraction:
+        if op == "mul" and is_moderate(graph.payloads[graph.args[node][0]]):
             product = node
             while uses.belongs(product, _PRODUCT):
                 product = uses.user[product]
@@ -411,7 +411,7 @@ def _rebuilt(program: Program, uses: _Uses, plan: _Plan) -> Program:
         elif node in plan.quotients:
             made = builder.mul(new[args[0]], builder.div(one, new[args[1]]))
         else:
-            row = sorted(plan.products[node], key=lambda f: type(graph.payloads[f[0]]) is not Fraction)
+            row = sorted(plan.products[node], key=lambda f: not is_moderate(graph.payloads[f[0]]))
             made = _product(builder, [(new[n], divides) for n, divides in row])
         new.append(made)
     return _with_roots(program, builder, new)
@@ -474,6 +474,8 @@ def _may_move(graph: Graph, factors: Sequence[Factor]) -> bool:
     for node, divides in factors:
         exponent = graph.payloads[graph.args[node][1]] if graph.ops[node] == "pow" else None
         if divides or graph.ops[node] == "div" or (isinstance(exponent, Fraction) and exponent < 0):
+            return False
+        if graph.ops[node] == "rational" and not is_moderate(graph.payloads[node]):
             return False
     return True
 

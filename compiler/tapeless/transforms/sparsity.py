@@ -38,10 +38,11 @@ def entries(masks: Sequence[int]) -> list[tuple[int, int]]:
     """Return (row, column) of the bits set in each row, row by row."""
     found = []
     for row, mask in enumerate(masks):
-        while mask:
-            lowest = mask & -mask
+        left = mask
+        while left:
+            lowest = left & -left
             found.append((row, lowest.bit_length() - 1))
-            mask ^= lowest
+            left ^= lowest
     return found
 
 

@@ -70,7 +70,7 @@ def test_a_long_function_computes_what_a_short_one_does(dtype):
         return total, other
 
     f = tl.compile(lambda x, y, spare: terms(x, y), name="extended", dtype=dtype)
-    assert "static APART void extended_forward_backward_part2(\n" in f.source
+    assert "APART void extended_forward_backward_part2(\n" in f.source
 
     def plain(x, y):
         total, other = x, y

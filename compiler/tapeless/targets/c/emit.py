@@ -19,11 +19,23 @@ _TITLES: Final[dict[str, str]] = {
     "grad": "Gradient at each point",
     "value_and_grad": "Value and gradient at each point",
     "jvp": "Value and its tangent",
+    "jacobian": "Jacobian: all outputs by all inputs",
+    "sparse_jacobian": "Entries of the Jacobian that are not zero by structure",
+    "hessian": "Hessian",
+    "sparse_hessian": "Entries of the upper triangle of the Hessian that are not zero by structure",
+    "hvp": "Hessian times a vector",
 }
 _MAX_NOTES: Final = 24
 _STACK: Final = 1024
 """Numbers that a workspace may hold on the stack."""
 _LINE: Final = 100
+_NATURAL: Final = 512
+"""Pointers beyond which a function takes them in tables only: C promises 127 parameters, and compilers take more
+than linear time for thousands."""
+_UNIT: Final = 3000
+"""Statements and stores of a unit, where a text is long enough to be compiled in several."""
+_MOST_UNITS: Final = 16
+"""Each unit reads the whole text, so that their number must not grow with it."""
 
 
 def c_name(name: str) -> str:
@@ -59,6 +71,7 @@ def emit(functions: Sequence[tuple[str, Sequence[Kernel]]], name: str) -> Source
                 calls |= part.calls
             dtype = kernel.dtype
             shown.append(_kernel_fields(kernel, cut.slots, written, symbol))
+    units = _spread(shown)
     real = "float" if dtype == "float32" else "double"
     fields = {
         "stem": stem,
@@ -69,14 +82,41 @@ def emit(functions: Sequence[tuple[str, Sequence[Kernel]]], name: str) -> Source
         "helpers": [HELPERS[op] for op in HELPERS if op in calls],
         "math": bool(calls - frozenset(HELPERS)) or any(k["limits"] for k in shown),
         "parted": any(not k["whole"] for k in shown),
+        "units": units,
     }
     templates = environment()
     return Source(
         name=stem,
-        text=templates.get_template("c/module.c.j2").render(fields),
+        text=templates.get_template("c/module.c.j2").render(fields).rstrip() + "\n",
         header=templates.get_template("c/module.h.j2").render(fields),
         symbols=tuple(symbols),
+        units=units,
     )
+
+
+def _spread(kernels: Sequence[dict[str, Any]]) -> int:
+    """Share the parts of all kernels out among units; return how many units that takes, the first for the rest.
+
+    Sets `opens` of the first part of a unit to its number and `closes` of the last, kernel by kernel.
+    """
+    parts = [part for kernel in kernels if not kernel["whole"] for part in kernel["parts"]]
+    total = sum(part["size"] for part in parts)
+    if total <= 2 * _UNIT:
+        return 1
+    room = max(_UNIT, -(-total // (_MOST_UNITS - 1)))
+    unit, filled = 1, 0
+    for kernel in kernels:
+        if kernel["whole"]:
+            continue
+        kernel["parts"][0]["opens"] = unit
+        kernel["parts"][-1]["closes"] = True
+        for part, following in zip(kernel["parts"], kernel["parts"][1:], strict=False):
+            filled += part["size"]
+            if filled >= room:
+                unit, filled = unit + 1, 0
+                part["closes"], following["opens"] = True, unit
+        filled += kernel["parts"][-1]["size"]
+    return unit + 1
 
 
 def _free_prefix(prefix: str, kinds: Sequence[str], taken: Set[str]) -> str:
@@ -110,6 +150,8 @@ def _kernel_fields(kernel: Kernel, slots: int, written: Sequence[Body], symbol: 
         "outs": outs,
         "prototype": _wrap(f"void {symbol}(", ["ptrdiff_t n", *restricted]),
         "declaration": _wrap(f"void {symbol}(", ["ptrdiff_t n", *pointers]),
+        "natural": whole or len(pointers) <= _NATURAL,
+        "part_names": _wrap("SHARED APART part ", [f"{symbol}_part{k}" for k in range(len(parts))], ";"),
         "unused": [name for lane, name in enumerate(ins) if lane not in used] if whole else [],
         "in_table": _wrap("        (const void *const[]){", ins, "}") if ins else "        NULL",
         "out_table": _wrap("        (void *const[]){", outs, "}"),
@@ -129,6 +171,9 @@ def _part_fields(part: Body, real: str, ins: Sequence[str], outs: Sequence[str])
     stored = [(f"w[{slot}]", text) for slot, text in part.writes]
     stored += [(outs[lane], text) for lane, text in part.stores]
     return {
+        "size": len(part.lines) + len(part.reads) + len(part.writes) + len(part.stores),
+        "opens": 0,
+        "closes": False,
         "constants": _columns(part.constants),
         "loads": _columns((name, ins[lane]) for name, lane in part.loads),
         "reads": _typed(reads, real),

@@ -91,9 +91,13 @@ class Source:
         The C file and its header.
     symbols
         Kind of kernel -> C name of its natural function; the same with `_lanes` appended takes tables.
+    units
+        In how many shares the text can be compiled, each with `TAPELESS_UNIT` defined as its number from 0.
+        Without that macro the text is one translation unit as it stands.
     """
 
     name: str
     text: str
     header: str
     symbols: tuple[tuple[str, str], ...]
+    units: int = 1

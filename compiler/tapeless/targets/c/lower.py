@@ -1,17 +1,19 @@
-"""Program -> Kernel: constants rounded once, powers as products, n-ary operations as pairs, order fixed."""
+"""Program -> Kernel: constants rounded once, powers as products, n-ary operations as pairs, order chosen."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from fractions import Fraction
 from typing import Final
 
 from tapeless.errors import DerivativeError, UnsupportedError
 from tapeless.ir.graph import Graph
 from tapeless.ir.notation import infix, is_decimal
-from tapeless.ir.primitives import Extern
+from tapeless.ir.primitives import PRIMITIVES, Extern
 from tapeless.ir.program import Program, compacted
 from tapeless.targets.c import powers
 from tapeless.targets.c.kernel import Kernel, Literal, Param, Statement, Value
+from tapeless.targets.c.schedule import scheduled
 from tapeless.targets.c.spelling import spellable
 from tapeless.targets.reference import nearest, round_constant
 
@@ -19,6 +21,10 @@ _EXACT: Final = 2**24
 """Integers below are exact in every dtype."""
 _NOTE_WIDTH: Final = 160
 """A formula longer than this is not repeated in a comment: the statements say it."""
+_DIRECT: Final = frozenset(PRIMITIVES) - {"input", "pow", "and", "or", "select", "max", "min"}
+"""Operations that become one statement whatever their operands."""
+_UNSET: Final = -1
+"""The value of a node that is not lowered: one inside a constant."""
 
 
 def lower(program: Program, kind: str, dtype: str) -> Kernel:
@@ -45,22 +51,24 @@ def lower(program: Program, kind: str, dtype: str) -> Kernel:
     lowering = _Lowering(program, dtype)
     lowering.run()
     names = {lane: f"v{lane}" for lane in range(program.lanes)}
-    return Kernel(
+    kernel = Kernel(
         kind=kind,
         dtype=dtype,
         ins=tuple(Param(i.name, k if i.shape else None) for i in program.inputs for k in range(i.size)),
         outs=tuple(
             Param(o.name, k if o.shape else None) for o in program.outputs for k in range(len(o.nodes))
         ),
-        statements=tuple(lowering.statements),
+        statements=lowering.statements,
         stores=tuple(lowering.values[node] for node in program.roots),
-        notes=tuple(infix(program.graph, node, names, _NOTE_WIDTH) for node in program.roots),
+        notes=tuple(_note(program.graph, node, names) for node in program.roots),
     )
+    return scheduled(kernel)
 
 
 def _refuse_unspellable(program: Program, kind: str) -> None:
+    unspellable = {op for op in set(program.graph.ops) if not spellable(op)}
     for op, payload in zip(program.graph.ops, program.graph.payloads, strict=True):
-        if not spellable(op):
+        if op in unspellable:
             name = payload.name if isinstance(payload, Extern) else op
             if kind == "forward":
                 raise UnsupportedError(
@@ -81,8 +89,7 @@ class _Lowering:
         self.graph: Graph = program.graph
         self.roots = program.roots
         self.dtype = dtype
-        self.values: dict[int, Value] = {}
-        self.statements: list[Statement] = []
+        self.values: list[Value] = [_UNSET] * len(self.graph)
         self._index: dict[tuple[str, tuple[Value, ...]], int] = {}
         self._constant = _constant_nodes(self.graph)
         self._powers = self._collect_powers()
@@ -90,42 +97,56 @@ class _Lowering:
 
     def run(self) -> None:
         """Lower every node in order."""
-        needed = self._needed_constants()
-        for node in range(len(self.graph)):
-            if not self._constant[node]:
-                self.values[node] = self._lower(node)
-            elif node in needed:
-                self.values[node] = self._literal(node)
+        ops, arguments, constant, values = self.graph.ops, self.graph.args, self._constant, self.values
+        emit, lower_other = self.emit, self._lower
+        for node in self._needed_constants():
+            values[node] = self._literal(node)
+        for node, op in enumerate(ops):
+            if constant[node]:
+                continue
+            if op in _DIRECT:
+                values[node] = emit(op, *[values[arg] for arg in arguments[node]])
+            else:
+                values[node] = lower_other(node)
 
     def emit(self, op: str, *args: Value) -> int:
-        """Return the statement of this operation, appended if it is new."""
-        key = (op, args)
-        found = self._index.get(key)
-        if found is None:
-            found = self._index[key] = len(self.statements)
-            self.statements.append(Statement(op, args))
-        return found
+        """Return the place of this operation, appended if it is new."""
+        return self._index.setdefault((op, args), len(self._index))
+
+    @property
+    def statements(self) -> tuple[Statement, ...]:
+        """The statements so far, in order."""
+        return tuple([Statement(op, args) for op, args in self._index])
 
     def _needed_constants(self) -> set[int]:
         """Constant nodes that a statement or a store needs; the others are inside a larger constant."""
-        needed = {node for node in self.roots if self._constant[node]}
+        constant = self._constant
+        needed = {node for node in self.roots if constant[node]}
         for node, args in enumerate(self.graph.args):
-            if not self._constant[node]:
-                needed.update(arg for arg in args if self._constant[arg])
+            if not constant[node]:
+                for arg in args:
+                    if constant[arg]:
+                        needed.add(arg)
         return needed
 
     def _collect_powers(self) -> dict[int, set[Fraction]]:
         graph, found = self.graph, dict[int, set[Fraction]]()
-        for node, (op, args) in enumerate(zip(graph.ops, graph.args, strict=True)):
+        for node, op in enumerate(graph.ops):
             if op == "pow" and not self._constant[node]:
-                exponent = graph.payloads[args[1]]
-                if isinstance(exponent, Fraction) and powers.expandable(exponent):
-                    found.setdefault(args[0], set()).add(exponent)
+                base, power = graph.args[node]
+                exponent = graph.payloads[power]
+                if type(exponent) is Fraction and powers.expandable(exponent):
+                    found.setdefault(base, set()).add(exponent)
         return found
 
     def _literal(self, node: int) -> Literal:
-        value = round_constant(self.graph, node, self.dtype)
-        return Literal(value, "" if _explains_itself(self.graph, node) else infix(self.graph, node, {}, 60))
+        graph = self.graph
+        if graph.args[node]:
+            cone = _cone(graph, node, len(graph))
+            assert cone is not None
+            graph, node = cone, len(cone) - 1
+        value = round_constant(graph, node, self.dtype)
+        return Literal(value, "" if _explains_itself(graph, node) else infix(graph, node, {}, 60))
 
     def _lower(self, node: int) -> Value:
         op, args = self.graph.ops[node], self.graph.args[node]
@@ -137,7 +158,7 @@ class _Lowering:
                 return self._power(args[0], exponent)
             if isinstance(exponent, Fraction) and exponent.denominator == 1 and abs(exponent) >= _EXACT:
                 return self._huge_power(args[0], exponent)
-        values = tuple(self.values[arg] for arg in args)
+        values = tuple([self.values[arg] for arg in args])
         if op in ("and", "or"):
             return self._junction(op, values)
         if op == "select" and isinstance(values[0], Literal):
@@ -182,8 +203,38 @@ def _constant_nodes(graph: Graph) -> bytearray:
     """Mark the nodes that no input reaches."""
     marks = bytearray(len(graph))
     for node, (op, args) in enumerate(zip(graph.ops, graph.args, strict=True)):
-        marks[node] = op not in ("input", "extern") and all(marks[arg] for arg in args)
+        if op not in ("input", "extern"):
+            for arg in args:
+                if not marks[arg]:
+                    break
+            else:
+                marks[node] = 1
     return marks
+
+
+def _cone(graph: Graph, root: int, limit: int) -> Graph | None:
+    """Return the graph of what `root` depends on, `root` last; None where that is more than `limit` nodes."""
+    found, todo = {root}, [root]
+    while todo:
+        for arg in graph.args[todo.pop()]:
+            if arg not in found:
+                if len(found) == limit:
+                    return None
+                found.add(arg)
+                todo.append(arg)
+    live = sorted(found)
+    number = {node: k for k, node in enumerate(live)}
+    return Graph(
+        tuple(graph.ops[node] for node in live),
+        tuple(tuple(number[arg] for arg in graph.args[node]) for node in live),
+        tuple(graph.payloads[node] for node in live),
+    )
+
+
+def _note(graph: Graph, root: int, names: Mapping[int, str]) -> str:
+    # Each node takes a character at least, so what has more nodes than that is not even looked at.
+    cone = _cone(graph, root, _NOTE_WIDTH)
+    return "" if cone is None else infix(cone, len(cone) - 1, names, _NOTE_WIDTH)
 
 
 def _explains_itself(graph: Graph, node: int) -> bool:

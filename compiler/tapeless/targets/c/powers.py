@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from fractions import Fraction
-from typing import Final
+from functools import lru_cache
+from typing import Final, NamedTuple
 
 from tapeless.targets.c.kernel import Literal
 
 ONE: Final = Literal(1.0)
+_HALF: Final = Fraction(1, 2)
 
 MAX_EXPONENT: Final = 64
 """Larger exponents go to `pow`: the error of a product grows with its length."""
@@ -73,36 +75,74 @@ def expand(
     dict
         Exponent -> value.
     """
-    wanted = sorted(set(exponents))
-    whole = {abs(e) if e.denominator == 1 else abs(e) - Fraction(1, 2) for e in wanted}
+    recipe = _recipe(frozenset(exponents))
+    values = [base]
+    for op, left, right in recipe.steps:
+        first = ONE if left is None else values[left]
+        values.append(emit(op, first) if right is None else emit(op, first, values[right]))
+    return {exponent: values[place] for exponent, place in recipe.results}
+
+
+class _Recipe(NamedTuple):
+    """What makes some powers of any base.
+
+    Attributes
+    ----------
+    steps
+        (operation, left, right): operands are places in the list that starts with the base and grows by one
+        value a step; a left operand None is the number 1, a right one None is absent.
+    results
+        (exponent, place).
+    """
+
+    steps: tuple[tuple[str, int | None, int | None], ...]
+    results: tuple[tuple[Fraction, int], ...]
+
+
+@lru_cache(maxsize=1024)
+def _recipe(exponents: frozenset[Fraction]) -> _Recipe:
+    """Plan all powers of one base; formulas repeat the same few sets again and again."""
+    steps: list[tuple[str, int | None, int | None]] = []
+
+    def step(op: str, left: int | None, right: int | None = None) -> int:
+        steps.append((op, left, right))
+        return len(steps)
+
+    wanted = sorted(exponents)
+    whole = {abs(e) if e.denominator == 1 else abs(e) - _HALF for e in wanted}
     negative = [e for e in wanted if e < 0]
     # One reciprocal serves several negative powers; a single one is divided once, at the end.
     shared = len(negative) > 1
-    up = {int(abs(e) - (0 if e.denominator == 1 else Fraction(1, 2))) for e in wanted if e > 0 or not shared}
-    values: dict[int, int] = {1: base}
+    up = {_whole(e) for e in wanted if e > 0 or not shared}
+    values: dict[int, int] = {1: 0}
     for n, (p, q) in plan(up).items():
-        values[n] = emit("mul", values[p], values[q])
-    root = emit("sqrt", base) if any(e.denominator == 2 for e in wanted) else None
+        values[n] = step("mul", values[p], values[q])
+    root = step("sqrt", 0) if any(e.denominator == 2 for e in wanted) else None
     down: dict[int, int] = {}
     if shared:
-        down[1] = emit("div", ONE, base)
+        down[1] = step("div", None, 0)
         for n, (p, q) in plan(int(w) for w in whole).items():
-            down[n] = emit("mul", down[p], down[q])
-    found: dict[Fraction, int] = {}
+            down[n] = step("mul", down[p], down[q])
+    results: list[tuple[Fraction, int]] = []
     for e in wanted:
-        n = int(abs(e) - (0 if e.denominator == 1 else Fraction(1, 2)))
+        n = _whole(e)
         if e > 0 or not shared:
             value = values[n] if n else None
             if e.denominator == 2:
                 assert root is not None
-                value = root if value is None else emit("mul", value, root)
+                value = root if value is None else step("mul", value, root)
             assert value is not None
-            found[e] = value if e > 0 else emit("div", ONE, value)
+            results.append((e, value if e > 0 else step("div", None, value)))
         elif e.denominator == 1:
-            found[e] = down[n]
+            results.append((e, down[n]))
         else:
             assert root is not None
             # x**(-n - 1/2) = x**(-n)*(1/sqrt(x)): both infinite at 0, and neither overflows before the result
-            inverse = emit("div", ONE, root)
-            found[e] = emit("mul", down[n], inverse) if n else inverse
-    return found
+            inverse = step("div", None, root)
+            results.append((e, step("mul", down[n], inverse) if n else inverse))
+    return _Recipe(tuple(steps), tuple(results))
+
+
+def _whole(exponent: Fraction) -> int:
+    """Return the whole part of the size of an integer or half-integer."""
+    return abs(exponent.numerator) // exponent.denominator

@@ -62,7 +62,7 @@ RESERVED: Final = frozenset(
     synchronized template this thread_local throw true try typeid typename typeof typeof_unqual using virtual
     wchar_t xor xor_eq
     main errno NULL NAN INFINITY HUGE_VAL HUGE_VALF HUGE_VALL FP_NAN FP_INFINITE FP_ZERO FP_SUBNORMAL FP_NORMAL
-    math_errhandling signgam assert linux unix i386 complex imaginary I stdin stdout stderr
+    APART SHARED UNIT math_errhandling signgam assert linux unix i386 complex imaginary I stdin stdout stderr
     ptrdiff_t size_t max_align_t float_t double_t wchar_t wint_t offsetof
     acos asin atan atan2 cos sin tan acosh asinh atanh cosh sinh tanh exp exp2 exp10 expm1 frexp ilogb ldexp log
     log10 log1p log2 logb modf scalbn scalbln cbrt fabs hypot pow pow10 sqrt erf erfc lgamma tgamma ceil floor
