@@ -5,6 +5,17 @@
 
 #include <math.h>
 
+/* With TAPELESS_VECTOR_MATH defined, for glibc 2.35 or later and gcc: loops call the vector versions of these
+ * functions. Under names of their own, for the compiler joins a sine and a cosine into a call that has none.
+ */
+#if defined(TAPELESS_VECTOR_MATH) && defined(__GNUC__) && !defined(__clang__)
+#define VECTOR extern __attribute__((const, nothrow, leaf, simd("notinbranch")))
+VECTOR double vm_erf(double) __asm__("erf");
+#define erf vm_erf
+VECTOR double vm_exp(double) __asm__("exp");
+#define exp vm_exp
+#endif
+
 /* Forward.
  *
  *     r0 = 0.5*(v0*(1 + erf(v0/sqrt(2))))
@@ -22,35 +33,35 @@ void gelu_forward(ptrdiff_t n, const double *restrict x, double *restrict out)
 
 /* Backward: cotangents of the outputs in, cotangents of the inputs out.
  *
- *     r0 = 0.5*(v1*(1 + erf(v0/sqrt(2)))) + 0.5*(v1*v0*(2/sqrt(pi))*exp(-(v0/sqrt(2))**2))/sqrt(2)
+ *     r0 = 0.5*v1*(1 + erf(v0/sqrt(2)) + 2*v0*exp(-(v0/sqrt(2))**2)/sqrt(2)/sqrt(pi))
  */
 void gelu_backward(ptrdiff_t n, const double *restrict x, const double *restrict out_bar,
                    double *restrict x_bar)
 {
     const double k0 = 1.4142135623730951; /* sqrt(2) */
-    const double k1 = 1.1283791670955126; /* 2/sqrt(pi) */
+    const double k1 = 1.772453850905516 ; /* sqrt(pi) */
 
     for (ptrdiff_t i = 0; i < n; i++) {
         const double v0 = x[i];
         const double v1 = out_bar[i];
 
         const double t0 = v0/k0;
-        const double t1 = 0.5*(v1*(1.0 + erf(t0))) + 0.5*(v1*v0*k1*exp(-(t0*t0)))/k0;
+        const double t1 = 1.0 + erf(t0) + 2.0*v0*exp(-(t0*t0))/k0/k1;
 
-        x_bar[i] = t1;
+        x_bar[i] = 0.5*v1*t1;
     }
 }
 
 /* Forward and backward in one pass.
  *
  *     r0 = 0.5*(v0*(1 + erf(v0/sqrt(2))))
- *     r1 = 0.5*(v1*(1 + erf(v0/sqrt(2)))) + 0.5*(v1*v0*(2/sqrt(pi))*exp(-(v0/sqrt(2))**2))/sqrt(2)
+ *     r1 = 0.5*v1*(1 + erf(v0/sqrt(2)) + 2*v0*exp(-(v0/sqrt(2))**2)/sqrt(2)/sqrt(pi))
  */
 void gelu_forward_backward(ptrdiff_t n, const double *restrict x, const double *restrict out_bar,
                            double *restrict out, double *restrict x_bar)
 {
     const double k0 = 1.4142135623730951; /* sqrt(2) */
-    const double k1 = 1.1283791670955126; /* 2/sqrt(pi) */
+    const double k1 = 1.772453850905516 ; /* sqrt(pi) */
 
     for (ptrdiff_t i = 0; i < n; i++) {
         const double v0 = x[i];
@@ -58,7 +69,7 @@ void gelu_forward_backward(ptrdiff_t n, const double *restrict x, const double *
 
         const double t0 = v0/k0;
         const double t1 = 1.0 + erf(t0);
-        const double t2 = 0.5*(v1*t1) + 0.5*(v1*v0*k1*exp(-(t0*t0)))/k0;
+        const double t2 = 0.5*v1*(t1 + 2.0*v0*exp(-(t0*t0))/k0/k1);
 
         out[i]   = 0.5*(v0*t1);
         x_bar[i] = t2;

@@ -5,6 +5,17 @@
 
 #include <math.h>
 
+/* With TAPELESS_VECTOR_MATH defined, for glibc 2.35 or later and gcc: loops call the vector versions of these
+ * functions. Under names of their own, for the compiler joins a sine and a cosine into a call that has none.
+ */
+#if defined(TAPELESS_VECTOR_MATH) && defined(__GNUC__) && !defined(__clang__)
+#define VECTOR extern __attribute__((const, nothrow, leaf, simd("notinbranch")))
+VECTOR double vm_cosh(double) __asm__("cosh");
+#define cosh vm_cosh
+VECTOR double vm_tanh(double) __asm__("tanh");
+#define tanh vm_tanh
+#endif
+
 /* Forward.
  *
  *     r0 = 0.5*(v0*(1 + tanh(sqrt(2/pi)*(v0 + 0.044715*v0**3))))
@@ -35,11 +46,12 @@ void gelu_tanh_backward(ptrdiff_t n, const double *restrict x, const double *res
 
         const double t0 = v0*v0;
         const double t1 = k0*(v0 + 0.044715*(t0*v0));
-        const double t2 = cosh(t1);
-        const double t3 = 0.5*(v1*v0)/(t2*t2)*k0;
-        const double t4 = 0.5*(v1*(1.0 + tanh(t1))) + t3 + 0.134145*(t3*t0);
+        const double t2 = 0.5*v1;
+        const double t3 = cosh(t1);
+        const double t4 = t2*v0/(t3*t3)*k0;
+        const double t5 = t2*(1.0 + tanh(t1)) + t4 + 0.134145*t4*t0;
 
-        x_bar[i] = t4;
+        x_bar[i] = t5;
     }
 }
 
@@ -60,12 +72,12 @@ void gelu_tanh_forward_backward(ptrdiff_t n, const double *restrict x,
         const double t0 = v0*v0;
         const double t1 = k0*(v0 + 0.044715*(t0*v0));
         const double t2 = 1.0 + tanh(t1);
-        const double t3 = cosh(t1);
-        const double t4 = 0.5*(v1*v0)/(t3*t3)*k0;
-        const double t5 = 0.5*(v1*t2) + t4 + 0.134145*(t4*t0);
+        const double t3 = 0.5*v1;
+        const double t4 = cosh(t1);
+        const double t5 = t3*v0/(t4*t4)*k0;
 
         out[i]   = 0.5*(v0*t2);
-        x_bar[i] = t5;
+        x_bar[i] = t3*t2 + t5 + 0.134145*t5*t0;
     }
 }
 

@@ -26,9 +26,9 @@ void relativistic_energy_forward(ptrdiff_t n, const double *restrict m, const do
 
 /* Backward: cotangents of the outputs in, cotangents of the inputs out.
  *
- *     r0 = 2*(v3/(2*sqrt((v1*v2)**2 + (v0*v2**2)**2))*(v0*v2**2)*v2**2)
- *     r1 = 2*(v3/(2*sqrt((v1*v2)**2 + (v0*v2**2)**2))*(v1*v2)*v2)
- *     r2 = 4*(v3/(2*sqrt((v1*v2)**2 + (v0*v2**2)**2))*(v0*v2**2)*v0*v2) + 2*(v3/(2*sqrt((v1*v2)**2 + (v0*v2**2)**2))*(v1*v2)*v1)
+ *     r0 = 2*(v3/(2*sqrt((v1*v2)**2 + (v0*v2**2)**2)))*(v0*v2**2)*v2**2
+ *     r1 = 2*(v3/(2*sqrt((v1*v2)**2 + (v0*v2**2)**2)))*(v1*v2)*v2
+ *     r2 = 2*(2*(v3/(2*sqrt((v1*v2)**2 + (v0*v2**2)**2)))*(v0*v2**2)*v0)*v2 + 2*(v3/(2*sqrt((v1*v2)**2 + (v0*v2**2)**2)))*(v1*v2)*v1
  */
 void relativistic_energy_backward(ptrdiff_t n, const double *restrict m, const double *restrict p,
                                   const double *restrict c, const double *restrict out_bar,
@@ -44,22 +44,22 @@ void relativistic_energy_backward(ptrdiff_t n, const double *restrict m, const d
         const double t0 = v1*v2;
         const double t1 = v2*v2;
         const double t2 = v0*t1;
-        const double t3 = v3/(2.0*sqrt(t0*t0 + t2*t2));
+        const double t3 = 2.0*(v3/(2.0*sqrt(t0*t0 + t2*t2)));
         const double t4 = t3*t2;
         const double t5 = t3*t0;
 
-        m_bar[i] = 2.0*(t4*t1);
-        p_bar[i] = 2.0*(t5*v2);
-        c_bar[i] = 4.0*(t4*v0*v2) + 2.0*(t5*v1);
+        m_bar[i] = t4*t1;
+        p_bar[i] = t5*v2;
+        c_bar[i] = 2.0*(t4*v0)*v2 + t5*v1;
     }
 }
 
 /* Forward and backward in one pass.
  *
  *     r0 = sqrt((v1*v2)**2 + (v0*v2**2)**2)
- *     r1 = 2*(v3/(2*sqrt((v1*v2)**2 + (v0*v2**2)**2))*(v0*v2**2)*v2**2)
- *     r2 = 2*(v3/(2*sqrt((v1*v2)**2 + (v0*v2**2)**2))*(v1*v2)*v2)
- *     r3 = 4*(v3/(2*sqrt((v1*v2)**2 + (v0*v2**2)**2))*(v0*v2**2)*v0*v2) + 2*(v3/(2*sqrt((v1*v2)**2 + (v0*v2**2)**2))*(v1*v2)*v1)
+ *     r1 = 2*(v3/(2*sqrt((v1*v2)**2 + (v0*v2**2)**2)))*(v0*v2**2)*v2**2
+ *     r2 = 2*(v3/(2*sqrt((v1*v2)**2 + (v0*v2**2)**2)))*(v1*v2)*v2
+ *     r3 = 2*(2*(v3/(2*sqrt((v1*v2)**2 + (v0*v2**2)**2)))*(v0*v2**2)*v0)*v2 + 2*(v3/(2*sqrt((v1*v2)**2 + (v0*v2**2)**2)))*(v1*v2)*v1
  */
 void relativistic_energy_forward_backward(ptrdiff_t n, const double *restrict m,
                                           const double *restrict p, const double *restrict c,
@@ -77,14 +77,14 @@ void relativistic_energy_forward_backward(ptrdiff_t n, const double *restrict m,
         const double t1 = v2*v2;
         const double t2 = v0*t1;
         const double t3 = sqrt(t0*t0 + t2*t2);
-        const double t4 = v3/(2.0*t3);
+        const double t4 = 2.0*(v3/(2.0*t3));
         const double t5 = t4*t2;
         const double t6 = t4*t0;
 
         out[i]   = t3;
-        m_bar[i] = 2.0*(t5*t1);
-        p_bar[i] = 2.0*(t6*v2);
-        c_bar[i] = 4.0*(t5*v0*v2) + 2.0*(t6*v1);
+        m_bar[i] = t5*t1;
+        p_bar[i] = t6*v2;
+        c_bar[i] = 2.0*(t5*v0)*v2 + t6*v1;
     }
 }
 

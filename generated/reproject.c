@@ -33,9 +33,9 @@ void reproject_forward(ptrdiff_t n, const double *restrict X, const double *rest
 
 /* Backward: cotangents of the outputs in, cotangents of the inputs out.
  *
- *     r3 = (v7*(v1/v2) + v6*(v0/v2))*(1 + v4*((v0/v2)**2 + (v1/v2)**2) + v5*((v0/v2)**2 + (v1/v2)**2)**2)
- *     r4 = (v7*(v1/v2) + v6*(v0/v2))*v3*((v0/v2)**2 + (v1/v2)**2)
- *     r5 = (v7*(v1/v2) + v6*(v0/v2))*v3*((v0/v2)**2 + (v1/v2)**2)**2
+ *     r3 = (v7*(v1*(1/v2)) + v6*(v0*(1/v2)))*(1 + v4*((v0*(1/v2))**2 + (v1*(1/v2))**2) + v5*((v0*(1/v2))**2 + (v1*(1/v2))**2)**2)
+ *     r4 = (v7*(v1*(1/v2)) + v6*(v0*(1/v2)))*v3*((v0*(1/v2))**2 + (v1*(1/v2))**2)
+ *     r5 = (v7*(v1*(1/v2)) + v6*(v0*(1/v2)))*v3*((v0*(1/v2))**2 + (v1*(1/v2))**2)**2
  */
 void reproject_backward(ptrdiff_t n, const double *restrict X, const double *restrict Y,
                         const double *restrict Z, const double *restrict f,
@@ -54,34 +54,35 @@ void reproject_backward(ptrdiff_t n, const double *restrict X, const double *res
         const double v6 = u_bar[i];
         const double v7 = v_bar[i];
 
-        const double t0  = v0/v2;
-        const double t1  = v1/v2;
-        const double t2  = t0*t0 + t1*t1;
-        const double t3  = t2*t2;
-        const double t4  = 1.0 + v4*t2 + v5*t3;
-        const double t5  = v3*t4;
-        const double t6  = v7*t1 + v6*t0;
-        const double t7  = t6*v3;
-        const double t8  = 2.0*(t7*v5*t2) + t7*v4;
-        const double t9  = (v7*t5 + 2.0*(t8*t1))/v2;
-        const double t10 = (v6*t5 + 2.0*(t8*t0))/v2;
+        const double t0  = 1.0/v2;
+        const double t1  = v0*t0;
+        const double t2  = v1*t0;
+        const double t3  = t1*t1 + t2*t2;
+        const double t4  = t3*t3;
+        const double t5  = 1.0 + v4*t3 + v5*t4;
+        const double t6  = v3*t5;
+        const double t7  = v7*t2 + v6*t1;
+        const double t8  = t7*v3;
+        const double t9  = 2.0*(t8*(2.0*v5*t3 + v4));
+        const double t10 = (v7*t6 + t9*t2)*t0;
+        const double t11 = (v6*t6 + t9*t1)*t0;
 
-        X_bar[i]  = t10;
-        Y_bar[i]  = t9;
-        Z_bar[i]  = -(t9*t1 + t10*t0);
-        f_bar[i]  = t6*t4;
-        k1_bar[i] = t7*t2;
-        k2_bar[i] = t7*t3;
+        X_bar[i]  = t11;
+        Y_bar[i]  = t10;
+        Z_bar[i]  = -(t10*t2 + t11*t1);
+        f_bar[i]  = t7*t5;
+        k1_bar[i] = t8*t3;
+        k2_bar[i] = t8*t4;
     }
 }
 
 /* Forward and backward in one pass.
  *
- *     r0 = v3*(1 + v4*((v0/v2)**2 + (v1/v2)**2) + v5*((v0/v2)**2 + (v1/v2)**2)**2)*(v0/v2)
- *     r1 = v3*(1 + v4*((v0/v2)**2 + (v1/v2)**2) + v5*((v0/v2)**2 + (v1/v2)**2)**2)*(v1/v2)
- *     r5 = (v7*(v1/v2) + v6*(v0/v2))*(1 + v4*((v0/v2)**2 + (v1/v2)**2) + v5*((v0/v2)**2 + (v1/v2)**2)**2)
- *     r6 = (v7*(v1/v2) + v6*(v0/v2))*v3*((v0/v2)**2 + (v1/v2)**2)
- *     r7 = (v7*(v1/v2) + v6*(v0/v2))*v3*((v0/v2)**2 + (v1/v2)**2)**2
+ *     r0 = v3*(1 + v4*((v0*(1/v2))**2 + (v1*(1/v2))**2) + v5*((v0*(1/v2))**2 + (v1*(1/v2))**2)**2)*(v0*(1/v2))
+ *     r1 = v3*(1 + v4*((v0*(1/v2))**2 + (v1*(1/v2))**2) + v5*((v0*(1/v2))**2 + (v1*(1/v2))**2)**2)*(v1*(1/v2))
+ *     r5 = (v7*(v1*(1/v2)) + v6*(v0*(1/v2)))*(1 + v4*((v0*(1/v2))**2 + (v1*(1/v2))**2) + v5*((v0*(1/v2))**2 + (v1*(1/v2))**2)**2)
+ *     r6 = (v7*(v1*(1/v2)) + v6*(v0*(1/v2)))*v3*((v0*(1/v2))**2 + (v1*(1/v2))**2)
+ *     r7 = (v7*(v1*(1/v2)) + v6*(v0*(1/v2)))*v3*((v0*(1/v2))**2 + (v1*(1/v2))**2)**2
  */
 void reproject_forward_backward(ptrdiff_t n, const double *restrict X, const double *restrict Y,
                                 const double *restrict Z, const double *restrict f,
@@ -102,26 +103,27 @@ void reproject_forward_backward(ptrdiff_t n, const double *restrict X, const dou
         const double v6 = u_bar[i];
         const double v7 = v_bar[i];
 
-        const double t0  = v0/v2;
-        const double t1  = v1/v2;
-        const double t2  = t0*t0 + t1*t1;
-        const double t3  = t2*t2;
-        const double t4  = 1.0 + v4*t2 + v5*t3;
-        const double t5  = v3*t4;
-        const double t6  = v7*t1 + v6*t0;
-        const double t7  = t6*v3;
-        const double t8  = 2.0*(t7*v5*t2) + t7*v4;
-        const double t9  = (v7*t5 + 2.0*(t8*t1))/v2;
-        const double t10 = (v6*t5 + 2.0*(t8*t0))/v2;
+        const double t0  = 1.0/v2;
+        const double t1  = v0*t0;
+        const double t2  = v1*t0;
+        const double t3  = t1*t1 + t2*t2;
+        const double t4  = t3*t3;
+        const double t5  = 1.0 + v4*t3 + v5*t4;
+        const double t6  = v3*t5;
+        const double t7  = v7*t2 + v6*t1;
+        const double t8  = t7*v3;
+        const double t9  = 2.0*(t8*(2.0*v5*t3 + v4));
+        const double t10 = (v7*t6 + t9*t2)*t0;
+        const double t11 = (v6*t6 + t9*t1)*t0;
 
-        u[i]      = t5*t0;
-        v[i]      = t5*t1;
-        X_bar[i]  = t10;
-        Y_bar[i]  = t9;
-        Z_bar[i]  = -(t9*t1 + t10*t0);
-        f_bar[i]  = t6*t4;
-        k1_bar[i] = t7*t2;
-        k2_bar[i] = t7*t3;
+        u[i]      = t6*t1;
+        v[i]      = t6*t2;
+        X_bar[i]  = t11;
+        Y_bar[i]  = t10;
+        Z_bar[i]  = -(t10*t2 + t11*t1);
+        f_bar[i]  = t7*t5;
+        k1_bar[i] = t8*t3;
+        k2_bar[i] = t8*t4;
     }
 }
 

@@ -23,8 +23,8 @@ void rosenbrock_forward(ptrdiff_t n, const double *restrict x, const double *res
 
 /* Backward: cotangents of the outputs in, cotangents of the inputs out.
  *
- *     r0 = -400*(v2*(v1 - v0**2)*v0) - 2*(v2*(1 - v0))
- *     r1 = 200*(v2*(v1 - v0**2))
+ *     r0 = (-2*(200*v2*(v1 - v0**2)))*v0 - 2*v2*(1 - v0)
+ *     r1 = 200*v2*(v1 - v0**2)
  */
 void rosenbrock_backward(ptrdiff_t n, const double *restrict x, const double *restrict y,
                          const double *restrict out_bar, double *restrict x_bar,
@@ -35,19 +35,18 @@ void rosenbrock_backward(ptrdiff_t n, const double *restrict x, const double *re
         const double v1 = y[i];
         const double v2 = out_bar[i];
 
-        const double t0 = v2*(v1 - v0*v0);
-        const double t1 = -400.0*(t0*v0) - 2.0*(v2*(1.0 - v0));
+        const double t0 = 200.0*v2*(v1 - v0*v0);
 
-        x_bar[i] = t1;
-        y_bar[i] = 200.0*t0;
+        x_bar[i] = -2.0*t0*v0 - 2.0*v2*(1.0 - v0);
+        y_bar[i] = t0;
     }
 }
 
 /* Forward and backward in one pass.
  *
  *     r0 = (1 - v0)**2 + 100*(v1 - v0**2)**2
- *     r1 = -400*(v2*(v1 - v0**2)*v0) - 2*(v2*(1 - v0))
- *     r2 = 200*(v2*(v1 - v0**2))
+ *     r1 = (-2*(200*v2*(v1 - v0**2)))*v0 - 2*v2*(1 - v0)
+ *     r2 = 200*v2*(v1 - v0**2)
  */
 void rosenbrock_forward_backward(ptrdiff_t n, const double *restrict x, const double *restrict y,
                                  const double *restrict out_bar, double *restrict out,
@@ -60,11 +59,11 @@ void rosenbrock_forward_backward(ptrdiff_t n, const double *restrict x, const do
 
         const double t0 = 1.0 - v0;
         const double t1 = v1 - v0*v0;
-        const double t2 = v2*t1;
+        const double t2 = 200.0*v2*t1;
 
         out[i]   = t0*t0 + 100.0*(t1*t1);
-        x_bar[i] = -400.0*(t2*v0) - 2.0*(v2*t0);
-        y_bar[i] = 200.0*t2;
+        x_bar[i] = -2.0*t2*v0 - 2.0*v2*t0;
+        y_bar[i] = t2;
     }
 }
 

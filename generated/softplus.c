@@ -5,6 +5,17 @@
 
 #include <math.h>
 
+/* With TAPELESS_VECTOR_MATH defined, for glibc 2.35 or later and gcc: loops call the vector versions of these
+ * functions. Under names of their own, for the compiler joins a sine and a cosine into a call that has none.
+ */
+#if defined(TAPELESS_VECTOR_MATH) && defined(__GNUC__) && !defined(__clang__)
+#define VECTOR extern __attribute__((const, nothrow, leaf, simd("notinbranch")))
+VECTOR double vm_exp(double) __asm__("exp");
+#define exp vm_exp
+VECTOR double vm_log(double) __asm__("log");
+#define log vm_log
+#endif
+
 /* Forward.
  *
  *     r0 = log(1 + exp(v0))

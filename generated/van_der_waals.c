@@ -27,9 +27,9 @@ void van_der_waals_forward(ptrdiff_t n, const double *restrict arg0, const doubl
 
 /* Backward: cotangents of the outputs in, cotangents of the inputs out.
  *
- *     r0 = (-2*(v5*v3*(v0/v1)))/v1 + 207861565453831/25000000000000*(v5/(v1 - v0*v4)*v2) + v5/(v1 - v0*v4)*(207861565453831/25000000000000*(v0*v2)/(v1 - v0*v4))*v4
- *     r1 = -((-2*(v5*v3*(v0/v1)))/v1*(v0/v1) + v5/(v1 - v0*v4)*(207861565453831/25000000000000*(v0*v2)/(v1 - v0*v4)))
- *     r2 = 207861565453831/25000000000000*(v5/(v1 - v0*v4)*v0)
+ *     r0 = (-2*(v5*v3))*(v0/v1)/v1 + 207861565453831/25000000000000*(v5/(v1 - v0*v4))*v2 + v5/(v1 - v0*v4)*(207861565453831/25000000000000*(v0*v2)/(v1 - v0*v4))*v4
+ *     r1 = -((-2*(v5*v3))*(v0/v1)/v1*(v0/v1) + v5/(v1 - v0*v4)*(207861565453831/25000000000000*(v0*v2)/(v1 - v0*v4)))
+ *     r2 = 207861565453831/25000000000000*(v5/(v1 - v0*v4))*v0
  *     r3 = -v5*(v0/v1)**2
  *     r4 = v5/(v1 - v0*v4)*(207861565453831/25000000000000*(v0*v2)/(v1 - v0*v4))*v0
  */
@@ -49,14 +49,14 @@ void van_der_waals_backward(ptrdiff_t n, const double *restrict arg0, const doub
 
         const double t0 = v1 - v0*v4;
         const double t1 = v0/v1;
-        const double t2 = -2.0*(v5*v3*t1)/v1;
+        const double t2 = -2.0*(v5*v3)*t1/v1;
         const double t3 = v5/t0;
         const double t4 = t3*(8.31446261815324*(v0*v2)/t0);
-        const double t5 = t2 + 8.31446261815324*(t3*v2) + t4*v4;
+        const double t5 = 8.31446261815324*t3;
 
-        n_bar[i] = t5;
+        n_bar[i] = t2 + t5*v2 + t4*v4;
         V_bar[i] = -(t2*t1 + t4);
-        T_bar[i] = 8.31446261815324*(t3*v0);
+        T_bar[i] = t5*v0;
         a_bar[i] = -(v5*(t1*t1));
         b_bar[i] = t4*v0;
     }
@@ -65,9 +65,9 @@ void van_der_waals_backward(ptrdiff_t n, const double *restrict arg0, const doub
 /* Forward and backward in one pass.
  *
  *     r0 = 207861565453831/25000000000000*(v0*v2)/(v1 - v0*v4) - v3*(v0/v1)**2
- *     r1 = (-2*(v5*v3*(v0/v1)))/v1 + 207861565453831/25000000000000*(v5/(v1 - v0*v4)*v2) + v5/(v1 - v0*v4)*(207861565453831/25000000000000*(v0*v2)/(v1 - v0*v4))*v4
- *     r2 = -((-2*(v5*v3*(v0/v1)))/v1*(v0/v1) + v5/(v1 - v0*v4)*(207861565453831/25000000000000*(v0*v2)/(v1 - v0*v4)))
- *     r3 = 207861565453831/25000000000000*(v5/(v1 - v0*v4)*v0)
+ *     r1 = (-2*(v5*v3))*(v0/v1)/v1 + 207861565453831/25000000000000*(v5/(v1 - v0*v4))*v2 + v5/(v1 - v0*v4)*(207861565453831/25000000000000*(v0*v2)/(v1 - v0*v4))*v4
+ *     r2 = -((-2*(v5*v3))*(v0/v1)/v1*(v0/v1) + v5/(v1 - v0*v4)*(207861565453831/25000000000000*(v0*v2)/(v1 - v0*v4)))
+ *     r3 = 207861565453831/25000000000000*(v5/(v1 - v0*v4))*v0
  *     r4 = -v5*(v0/v1)**2
  *     r5 = v5/(v1 - v0*v4)*(207861565453831/25000000000000*(v0*v2)/(v1 - v0*v4))*v0
  */
@@ -91,15 +91,15 @@ void van_der_waals_forward_backward(ptrdiff_t n, const double *restrict arg0,
         const double t1 = 8.31446261815324*(v0*v2)/t0;
         const double t2 = v0/v1;
         const double t3 = t2*t2;
-        const double t4 = -2.0*(v5*v3*t2)/v1;
+        const double t4 = -2.0*(v5*v3)*t2/v1;
         const double t5 = v5/t0;
         const double t6 = t5*t1;
-        const double t7 = t4 + 8.31446261815324*(t5*v2) + t6*v4;
+        const double t7 = 8.31446261815324*t5;
 
         out[i]   = t1 - v3*t3;
-        n_bar[i] = t7;
+        n_bar[i] = t4 + t7*v2 + t6*v4;
         V_bar[i] = -(t4*t2 + t6);
-        T_bar[i] = 8.31446261815324*(t5*v0);
+        T_bar[i] = t7*v0;
         a_bar[i] = -(v5*t3);
         b_bar[i] = t6*v0;
     }

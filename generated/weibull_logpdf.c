@@ -5,6 +5,17 @@
 
 #include <math.h>
 
+/* With TAPELESS_VECTOR_MATH defined, for glibc 2.35 or later and gcc: loops call the vector versions of these
+ * functions. Under names of their own, for the compiler joins a sine and a cosine into a call that has none.
+ */
+#if defined(TAPELESS_VECTOR_MATH) && defined(__GNUC__) && !defined(__clang__)
+#define VECTOR extern __attribute__((const, nothrow, leaf, simd("notinbranch")))
+VECTOR double vm_log(double) __asm__("log");
+#define log vm_log
+VECTOR double vm_pow(double, double) __asm__("pow");
+#define pow vm_pow
+#endif
+
 /* Forward.
  *
  *     r0 = log(v1/v2) + (v1 - 1)*log(v0/v2) - (v0/v2)**v1
@@ -26,9 +37,9 @@ void weibull_logpdf_forward(ptrdiff_t n, const double *restrict x, const double 
 
 /* Backward: cotangents of the outputs in, cotangents of the inputs out.
  *
- *     r0 = (where(v1 == 0, 0, -v3*v1*(v0/v2)**(v1 - 1)) + v3*(v1 - 1)/(v0/v2))/v2
- *     r1 = where(v0/v2 == 0, 0, -v3*(v0/v2)**v1*log(v0/v2)) + v3*log(v0/v2) + v3/(v1/v2)/v2
- *     r2 = -((where(v1 == 0, 0, -v3*v1*(v0/v2)**(v1 - 1)) + v3*(v1 - 1)/(v0/v2))/v2*(v0/v2) + v3/(v1/v2)/v2*(v1/v2))
+ *     r0 = (where(v1 == 0, 0, -v3*v1*(v0*(1/v2))**(v1 - 1)) + v3*(v1 - 1)/(v0*(1/v2)))*(1/v2)
+ *     r1 = where(v0*(1/v2) == 0, 0, -log(v0*(1/v2))*v3*(v0*(1/v2))**v1) + log(v0*(1/v2))*v3 + v3/(v1*(1/v2))*(1/v2)
+ *     r2 = -((where(v1 == 0, 0, -v3*v1*(v0*(1/v2))**(v1 - 1)) + v3*(v1 - 1)/(v0*(1/v2)))*(1/v2)*(v0*(1/v2)) + v3/(v1*(1/v2))*(1/v2)*(v1*(1/v2)))
  */
 void weibull_logpdf_backward(ptrdiff_t n, const double *restrict x, const double *restrict k,
                              const double *restrict scale, const double *restrict out_bar,
@@ -41,29 +52,30 @@ void weibull_logpdf_backward(ptrdiff_t n, const double *restrict x, const double
         const double v2 = scale[i];
         const double v3 = out_bar[i];
 
-        const double t0 = v1/v2;
-        const double t1 = v1 - 1.0;
-        const double t2 = v0/v2;
-        const double t3 = log(t2);
-        const double t4 = -(v3*v1*pow(t2, t1));
-        const double t5 = (v1 == 0.0) ? 0.0 : t4;
-        const double t6 = (t5 + v3*t1/t2)/v2;
-        const double t7 = v3/t0/v2;
-        const double t8 = -(v3*pow(t2, v1)*t3);
-        const double t9 = (t2 == 0.0) ? 0.0 : t8;
+        const double t0  = 1.0/v2;
+        const double t1  = v1*t0;
+        const double t2  = v1 - 1.0;
+        const double t3  = v0*t0;
+        const double t4  = log(t3)*v3;
+        const double t5  = -(v3*v1*pow(t3, t2));
+        const double t6  = (v1 == 0.0) ? 0.0 : t5;
+        const double t7  = (t6 + v3*t2/t3)*t0;
+        const double t8  = v3/t1*t0;
+        const double t9  = -(t4*pow(t3, v1));
+        const double t10 = (t3 == 0.0) ? 0.0 : t9;
 
-        x_bar[i]     = t6;
-        k_bar[i]     = t9 + (v3*t3 + t7);
-        scale_bar[i] = -(t6*t2 + t7*t0);
+        x_bar[i]     = t7;
+        k_bar[i]     = t10 + (t4 + t8);
+        scale_bar[i] = -(t7*t3 + t8*t1);
     }
 }
 
 /* Forward and backward in one pass.
  *
- *     r0 = log(v1/v2) + (v1 - 1)*log(v0/v2) - (v0/v2)**v1
- *     r1 = (where(v1 == 0, 0, -v3*v1*(v0/v2)**(v1 - 1)) + v3*(v1 - 1)/(v0/v2))/v2
- *     r2 = where(v0/v2 == 0, 0, -v3*(v0/v2)**v1*log(v0/v2)) + v3*log(v0/v2) + v3/(v1/v2)/v2
- *     r3 = -((where(v1 == 0, 0, -v3*v1*(v0/v2)**(v1 - 1)) + v3*(v1 - 1)/(v0/v2))/v2*(v0/v2) + v3/(v1/v2)/v2*(v1/v2))
+ *     r0 = log(v1*(1/v2)) + (v1 - 1)*log(v0*(1/v2)) - (v0*(1/v2))**v1
+ *     r1 = (where(v1 == 0, 0, -v3*v1*(v0*(1/v2))**(v1 - 1)) + v3*(v1 - 1)/(v0*(1/v2)))*(1/v2)
+ *     r2 = where(v0*(1/v2) == 0, 0, -log(v0*(1/v2))*v3*(v0*(1/v2))**v1) + log(v0*(1/v2))*v3 + v3/(v1*(1/v2))*(1/v2)
+ *     r3 = -((where(v1 == 0, 0, -v3*v1*(v0*(1/v2))**(v1 - 1)) + v3*(v1 - 1)/(v0*(1/v2)))*(1/v2)*(v0*(1/v2)) + v3/(v1*(1/v2))*(1/v2)*(v1*(1/v2)))
  */
 void weibull_logpdf_forward_backward(ptrdiff_t n, const double *restrict x,
                                      const double *restrict k, const double *restrict scale,
@@ -77,22 +89,24 @@ void weibull_logpdf_forward_backward(ptrdiff_t n, const double *restrict x,
         const double v2 = scale[i];
         const double v3 = out_bar[i];
 
-        const double t0  = v1/v2;
-        const double t1  = v1 - 1.0;
-        const double t2  = v0/v2;
-        const double t3  = log(t2);
-        const double t4  = pow(t2, v1);
-        const double t5  = -(v3*v1*pow(t2, t1));
-        const double t6  = (v1 == 0.0) ? 0.0 : t5;
-        const double t7  = (t6 + v3*t1/t2)/v2;
-        const double t8  = v3/t0/v2;
-        const double t9  = -(v3*t4*t3);
-        const double t10 = (t2 == 0.0) ? 0.0 : t9;
+        const double t0  = 1.0/v2;
+        const double t1  = v1*t0;
+        const double t2  = v1 - 1.0;
+        const double t3  = v0*t0;
+        const double t4  = log(t3);
+        const double t5  = pow(t3, v1);
+        const double t6  = t4*v3;
+        const double t7  = -(v3*v1*pow(t3, t2));
+        const double t8  = (v1 == 0.0) ? 0.0 : t7;
+        const double t9  = (t8 + v3*t2/t3)*t0;
+        const double t10 = v3/t1*t0;
+        const double t11 = -(t6*t5);
+        const double t12 = (t3 == 0.0) ? 0.0 : t11;
 
-        out[i]       = log(t0) + t1*t3 - t4;
-        x_bar[i]     = t7;
-        k_bar[i]     = t10 + (v3*t3 + t8);
-        scale_bar[i] = -(t7*t2 + t8*t0);
+        out[i]       = log(t1) + t2*t4 - t5;
+        x_bar[i]     = t9;
+        k_bar[i]     = t12 + (t6 + t10);
+        scale_bar[i] = -(t9*t3 + t10*t1);
     }
 }
 

@@ -33,6 +33,8 @@ _READY = 0x0001 | 0x0100
 _SCALARS = {float, int, np.float64, np.float32}
 # Up to so many points writing a scalar out is quicker than the driver, and takes little memory.
 _SMALL = 4096
+# Up to so many lanes, pointing at each of a single point is quicker here than in the driver.
+_FEW_LANES = 24
 
 
 class _Prepared(NamedTuple):
@@ -62,6 +64,7 @@ class Caller:
         "_dtype",
         "_is_flat",
         "_kernel",
+        "_lanes",
         "_likes",
         "_n_flat",
         "_n_results",
@@ -81,6 +84,7 @@ class Caller:
         # Number of operands where all parts are scalars, else a number that no call has.
         self._n_flat = (len(signature.operands) or -1) if self._is_flat else -1
         self._n_results = len(signature.results)
+        self._lanes = sum(part.lanes for part in parts)
         self._likes = {result.like for result in signature.results}
         self._result_names = [result.name for result in signature.results]
 
@@ -250,7 +254,8 @@ class Caller:
                 pass_in = [_from_buffer(array) for array, _ in inputs]
                 self._kernel(points, pass_in, [_from_buffer(array) for array, _ in results])
                 return
-            if points == 1 and all(array.size == part.lanes for array, part in everything):
+            few = self._lanes <= _FEW_LANES
+            if few and points == 1 and all(array.size == part.lanes for array, part in everything):
                 self._kernel(1, _single_lanes(inputs), _single_lanes(results))
                 return
         self._driver()(

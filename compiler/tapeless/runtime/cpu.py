@@ -19,6 +19,12 @@ _LEVELS = (
 )
 
 
+_VECTOR_MATH = (2, 35)  # glibc that has vector versions of all that we ask for: its NEWS
+
+# gcc would move a call back into the arm of the choice that uses it, and then the loop stays scalar.
+_VECTOR_MATH_FLAGS = ("-DTAPELESS_VECTOR_MATH=1", "-fno-tree-sink")
+
+
 class Cpu(NamedTuple):
     """A processor family: `name` is part of cache keys, `flags` go to the compiler."""
 
@@ -50,10 +56,37 @@ def resolve(machine: str, features: frozenset[str]) -> Cpu:
     return Cpu(f"{machine}/{level}", flags)
 
 
+def with_vector_math(processor: Cpu, machine: str, libc: str) -> Cpu:
+    """Add the flag that lets loops call the vector functions of the C library, where it has them.
+
+    Parameters
+    ----------
+    processor
+        What `resolve` gave.
+    machine
+        Machine name.
+    libc
+        Name and version of the C library, such as "glibc 2.36"; "" where it does not say.
+    """
+    name, _, version = libc.partition(" ")
+    numbers = tuple(int(part) for part in version.split(".")[:2] if part.isdigit())
+    if machine != "x86_64" or name != "glibc" or numbers < _VECTOR_MATH:
+        return processor
+    return Cpu(f"{processor.name}/{libc}", (*processor.flags, *_VECTOR_MATH_FLAGS))
+
+
 @lru_cache(maxsize=1)
 def host() -> Cpu:
     """Return this machine's processor; the features are read once."""
-    return resolve(os.uname().machine, _read_features("/proc/cpuinfo"))
+    machine = os.uname().machine
+    return with_vector_math(resolve(machine, _read_features("/proc/cpuinfo")), machine, _libc())
+
+
+def _libc() -> str:
+    try:
+        return os.confstr("CS_GNU_LIBC_VERSION") or ""
+    except (ValueError, OSError):  # another C library
+        return ""
 
 
 def _read_features(path: str) -> frozenset[str]:

@@ -6,10 +6,11 @@ from collections.abc import Iterable, Sequence, Set
 from hashlib import sha256
 from typing import Any, Final
 
+from tapeless.ir.primitives import PRIMITIVES
 from tapeless.targets.c.expressions import Body, Line, bodies
 from tapeless.targets.c.kernel import Kernel, Param, Source
-from tapeless.targets.c.parts import partition
-from tapeless.targets.c.spelling import HELPERS, is_plain_name
+from tapeless.targets.c.parts import TILE, partition
+from tapeless.targets.c.spelling import HELPERS, VECTORISED, call, is_plain_name
 from tapeless.targets.c.templates import environment
 
 _TITLES: Final[dict[str, str]] = {
@@ -26,7 +27,7 @@ _TITLES: Final[dict[str, str]] = {
     "hvp": "Hessian times a vector",
 }
 _MAX_NOTES: Final = 24
-_STACK: Final = 1024
+_STACK: Final = 4096
 """Numbers that a workspace may hold on the stack."""
 _LINE: Final = 100
 _NATURAL: Final = 512
@@ -80,6 +81,7 @@ def emit(functions: Sequence[tuple[str, Sequence[Kernel]]], name: str) -> Source
         "suffix": "f" if real == "float" else "",
         "kernels": shown,
         "helpers": [HELPERS[op] for op in HELPERS if op in calls],
+        "vectorised": _vectorised(calls, dtype),
         "math": bool(calls - frozenset(HELPERS)) or any(k["limits"] for k in shown),
         "parted": any(not k["whole"] for k in shown),
         "units": units,
@@ -119,6 +121,13 @@ def _spread(kernels: Sequence[dict[str, Any]]) -> int:
     return unit + 1
 
 
+def _vectorised(calls: Set[str], dtype: str) -> list[tuple[str, str]]:
+    """Return (C function, its parameters) of the functions used that have vector versions."""
+    real = "float" if dtype == "float32" else "double"
+    arity = {op: len(PRIMITIVES[op].args) for op in calls & VECTORISED}
+    return [(call(op, dtype), ", ".join([real] * arity[op])) for op in sorted(arity)]
+
+
 def _free_prefix(prefix: str, kinds: Sequence[str], taken: Set[str]) -> str:
     """Lengthen a prefix until no kernel of its function is called like one of another."""
     while any(f"{prefix}_{kind}{ending}" in taken for kind in kinds for ending in ("", "_lanes")):
@@ -132,8 +141,8 @@ def _kernel_fields(kernel: Kernel, slots: int, written: Sequence[Body], symbol: 
     used = {lane for part in written for _, lane in part.loads}
     notes = [f"r{k} = {text}" for k, text in enumerate(kernel.notes) if text]
     whole = len(written) == 1
-    in_names = [f"{name}[i]" if whole else f"((const {real} *)in[{k}])[i]" for k, name in enumerate(ins)]
-    out_names = [f"{name}[i]" if whole else f"(({real} *)out[{k}])[i]" for k, name in enumerate(outs)]
+    in_names = [f"{name}[i]" if whole else f"((const {real} *)in[{k}])[i + j]" for k, name in enumerate(ins)]
+    out_names = [f"{name}[i]" if whole else f"(({real} *)out[{k}])[i + j]" for k, name in enumerate(outs)]
     parts = [_part_fields(part, real, in_names, out_names) for part in written]
     tables = [f"in[{k}]" for k in range(len(ins))] + [f"out[{k}]" for k in range(len(outs))]
     pointers = [f"const {real} *{name}" for name in ins] + [f"{real} *{name}" for name in outs]
@@ -145,7 +154,8 @@ def _kernel_fields(kernel: Kernel, slots: int, written: Sequence[Body], symbol: 
         "whole": whole,
         "parts": parts,
         # Beyond a small size the workspace is kept off the stack, which may be small in a thread.
-        "workspace": f"{'static _Thread_local ' if slots > _STACK else ''}{real} w[{slots or 1}]",
+        "workspace": f"{'static _Thread_local ' if slots * TILE > _STACK else ''}{real} w[{(slots or 1) * TILE}]",
+        "tile": TILE,
         "ins": ins,
         "outs": outs,
         "prototype": _wrap(f"void {symbol}(", ["ptrdiff_t n", *restricted]),
@@ -166,9 +176,9 @@ def _part_fields(part: Body, real: str, ins: Sequence[str], outs: Sequence[str])
     texts += [line.text for line in part.lines] + [text for _, text in (*part.writes, *part.stores)]
     zero = "0.0f" if real == "float" else "0.0"
     reads = [
-        Line(r.name, f"w[{r.text}] != {zero}" if r.truth else f"w[{r.text}]", r.truth) for r in part.reads
+        Line(r.name, f"{_slot(r.text)} != {zero}" if r.truth else _slot(r.text), r.truth) for r in part.reads
     ]
-    stored = [(f"w[{slot}]", text) for slot, text in part.writes]
+    stored = [(_slot(slot), text) for slot, text in part.writes]
     stored += [(outs[lane], text) for lane, text in part.stores]
     return {
         "size": len(part.lines) + len(part.reads) + len(part.writes) + len(part.stores),
@@ -191,6 +201,10 @@ def _part_fields(part: Body, real: str, ins: Sequence[str], outs: Sequence[str])
             if not is_used
         ],
     }
+
+
+def _slot(slot: int | str) -> str:
+    return f"w[{int(slot) * TILE} + j]"
 
 
 def _typed(lines: Sequence[Line], real: str) -> list[tuple[str, str, str]]:

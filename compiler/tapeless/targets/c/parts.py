@@ -15,6 +15,9 @@ WHOLE: Final = 600
 """Kernels of up to this many statements and stores stay in one piece, a loop that compilers can vectorise."""
 SIZE: Final = 150
 """Statements of a part."""
+TILE: Final = 32
+"""Points that a part computes in one loop, which compilers can vectorise; a slot of the workspace holds a row of
+so many numbers."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,14 @@ CALLS: Final[dict[str, str]] = {
     ).split()
 } | {"abs": "fabs", "gamma": "tgamma", "loggamma": "lgamma", "round": "rint", "round_away": "round"}
 
+VECTORISED: Final = frozenset(
+    (
+        "exp exp2 expm1 log log2 log10 log1p sin cos tan asin acos atan atan2 sinh cosh tanh asinh acosh atanh "
+        "cbrt hypot pow erf erfc"
+    ).split()
+)
+"""Primitives of which glibc has vector versions, from 2.35 on (NEWS of that release)."""
+
 # Primitive -> inline function of the prelude, emitted where it is used. NaN comes through as NaN.
 HELPERS: Final[dict[str, str]] = {
     "max": "larger",
@@ -45,7 +53,7 @@ _STRUCTURE: Final = frozenset(
 )
 
 _PLAIN: Final = re.compile(r"[A-Za-z][A-Za-z0-9_]*\Z", re.ASCII)
-_GENERATED: Final = re.compile(r"([vtckru]\d+|[in]|larger|smaller|sign_of|step_at)\Z")
+_GENERATED: Final = re.compile(r"([vtckru]\d+|[in]|larger|smaller|sign_of|step_at|vm_.*)\Z")
 # Macros that headers define, or may: FP_FAST_FMA, M_PI, MATH_ERRNO, DBL_MAX, our own include guard, ...
 _MACRO: Final = re.compile(r"[A-Z][A-Z0-9]*_[A-Z0-9_]*\Z")
 
@@ -62,7 +70,8 @@ RESERVED: Final = frozenset(
     synchronized template this thread_local throw true try typeid typename typeof typeof_unqual using virtual
     wchar_t xor xor_eq
     main errno NULL NAN INFINITY HUGE_VAL HUGE_VALF HUGE_VALL FP_NAN FP_INFINITE FP_ZERO FP_SUBNORMAL FP_NORMAL
-    APART SHARED UNIT math_errhandling signgam assert linux unix i386 complex imaginary I stdin stdout stderr
+    APART SHARED UNIT VECTOR EACH_POINT
+    math_errhandling signgam assert linux unix i386 complex imaginary I stdin stdout stderr
     ptrdiff_t size_t max_align_t float_t double_t wchar_t wint_t offsetof
     acos asin atan atan2 cos sin tan acosh asinh atanh cosh sinh tanh exp exp2 exp10 expm1 frexp ilogb ldexp log
     log10 log1p log2 logb modf scalbn scalbln cbrt fabs hypot pow pow10 sqrt erf erfc lgamma tgamma ceil floor
