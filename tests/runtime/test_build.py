@@ -350,7 +350,10 @@ def test_the_flags_of_units_count(compiler, change):
 
 def test_a_refused_unit_is_shown_and_stops_the_others(script, temporary, tmp_path):
     body = f"""case "$*" in
-    *UNIT=1*) echo "kernel.c:7: error: wrong here" >&2; exit 1;;
+    *UNIT=1*)
+        while [ ! -s {tmp_path}/children ]; do sleep 0.01; done
+        echo "kernel.c:7: error: wrong here" >&2
+        exit 1;;
     *) echo $$ >> {tmp_path}/children; exec sleep 600;;
     esac"""
     with pytest.raises(CompilerError, match=r"refused the source") as raised:
@@ -413,9 +416,12 @@ def test_an_interrupt_stops_every_compiler(script, temporary, tmp_path):
 def assert_gone(file):
     """Assert that none of the processes listed in a file runs."""
     for child in file.read_text().split():
-        for _ in range(100):
-            state = Path(f"/proc/{child}/stat")
-            if not state.exists() or state.read_text().rpartition(")")[2].split()[0] == "Z":
+        for _ in range(600):
+            try:
+                state = Path(f"/proc/{child}/stat").read_text()
+            except (FileNotFoundError, ProcessLookupError):
+                break
+            if state.rpartition(")")[2].split()[0] == "Z":
                 break
             time.sleep(0.05)
         else:

@@ -18,6 +18,7 @@ from tapeless.runtime.driver import Drive, default_driver
 from tapeless.runtime.load import KERNEL, CFunction
 from tapeless.runtime.operands import as_operand
 from tapeless.runtime.outputs import as_outputs, check_distinct, check_output
+from tapeless.runtime.pool import POOL, SMALLEST
 from tapeless.runtime.signature import KernelSignature, Operand, Result
 
 Array = ndarray[Any, Any]
@@ -35,6 +36,8 @@ _SCALARS = {float, int, np.float64, np.float32}
 _SMALL = 4096
 # Up to so many lanes, pointing at each of a single point is quicker here than in the driver.
 _FEW_LANES = 24
+# Elements from which a result may lie in the pool.
+_POOLED = SMALLEST // 8
 
 
 class _Prepared(NamedTuple):
@@ -131,14 +134,15 @@ class Caller:
                     n = first.size
                     if n == 0:
                         return self._call_prepared(operands, None)
-                    result = empty(shape, dtype)
+                    make = empty if n < _POOLED else POOL.empty
+                    result = make(shape, dtype)
                     if self._n_results == 1:
                         self._kernel(n, pointers, [_from_buffer(result)])
                         return (result,)
                     results = [result]
                     targets = [_from_buffer(result)]
                     for _ in range(1, self._n_results):
-                        result = empty(shape, dtype)
+                        result = make(shape, dtype)
                         results.append(result)
                         targets.append(_from_buffer(result))
                     self._kernel(n, pointers, targets)
@@ -194,7 +198,7 @@ class Caller:
         targets = [
             given
             if given is not None and self._is_target(given, len(result.shape), operands)
-            else empty(shape, self._dtype)
+            else POOL.empty(shape, self._dtype)
             for given, shape, result in zip(outs, shapes, self.signature.results, strict=True)
         ]
         self._run(operands, targets, batch)
