@@ -132,12 +132,15 @@ def assemble(members: Sequence[Member], name: str | None, options: Options) -> l
         payload, library = found
         return _load(payload, library, driver(compiler, cache))
 
-    programs = [member.program() for member in members]
-    kernels = [
-        lower_kinds(program, member.kinds, member.wrt, options.dtype, whole=len(member.kinds) > 1)
-        for program, member in zip(programs, members, strict=True)
-    ]
-    source, payload = _emit(programs, kernels, name, options.dtype)
+    from tapeless.ir.collection import collection_paused  # of the deriving wing
+
+    with collection_paused():
+        programs = [member.program() for member in members]
+        kernels = [
+            lower_kinds(program, member.kinds, member.wrt, options.dtype, whole=len(member.kinds) > 1)
+            for program, member in zip(programs, members, strict=True)
+        ]
+        source, payload = _emit(programs, kernels, name, options.dtype)
     every = [kernel for group in kernels for kernel, _ in group]
     library = build_source(source, every, compiler, cache)
     warm.remember(cache, key, payload, library)

@@ -148,9 +148,11 @@ def derive(program: Program, kind: str, wrt: Wrt) -> Program:
             f"{kind} needs a function with one scalar output; {program.name} has "
             f"{', '.join(output.name for output in program.outputs)}. Use backward with a cotangent for each."
         )
+    from tapeless.ir.collection import collection_paused
     from tapeless.transforms.simplify import simplify
 
-    return simplify(row.transform(simplify(program), wrt))
+    with collection_paused():
+        return simplify(row.transform(simplify(program), wrt))
 
 
 def signature(program: Program, symbol: str, dtype: str) -> KernelSignature:

@@ -1,7 +1,7 @@
 """The functions that users call in Python: `tapeless.exp`, `tapeless.where`, ...; one for each primitive.
 
-Each takes traced values and gives a traced value, sympy expressions and gives an expression, numbers and NumPy
-arrays and gives numbers; so a function written with them can be traced, read and run as it is. They are
+Each takes traced values and arrays and gives traced ones, sympy expressions and gives an expression, numbers and
+NumPy arrays and gives numbers; so a function written with them can be traced, read and run as it is. They are
 generated from the table of primitives, and found by attribute, so that `max` or `abs` shadow nothing here.
 """
 
@@ -152,23 +152,12 @@ def _numbers(values: Sequence[Any], name: str) -> list[Any]:
 
 def _apply(name: str, values: tuple[Any, ...]) -> Any:
     """Apply a primitive to values of any of the three sorts."""
-    if _any_traced_array(values):
-        return traced_array.elementwise(lambda *scalars: _apply(name, scalars), *values)
     if traced.builder_of(values) is not None:
-        return traced.apply(name, values, f"tapeless.{name}")
+        return traced_array.apply(name, values, f"tapeless.{name}")
     if _any_sympy(values):
         return _apply_sympy(name, values)
     result = _OF_NUMBERS[name](*_numbers(values, name))
     return np.asarray(result)[()]
-
-
-def _any_traced_array(values: Sequence[Any]) -> bool:
-    """Whether traced values of several elements are among the values, or meet arrays of numbers."""
-    if any(isinstance(value, traced_array.TracedArray) for value in values):
-        return True
-    return traced.builder_of(values) is not None and any(
-        isinstance(value, np.ndarray) and value.ndim for value in values
-    )
 
 
 def _any_sympy(values: Sequence[Any]) -> bool:
@@ -185,10 +174,8 @@ def _apply_sympy(name: str, values: Sequence[Any]) -> Any:
 
 def _where(condition: Any, a: Any, b: Any) -> Any:
     values = (condition, a, b)
-    if _any_traced_array(values):
-        return np.where(condition, a, b)
     if traced.builder_of(values) is not None:
-        return traced.where(*values)
+        return traced_array.where(*values)
     if _any_sympy(values):
         import sympy
 
@@ -197,10 +184,8 @@ def _where(condition: Any, a: Any, b: Any) -> Any:
 
 
 def _clip(x: Any, low: Any = None, high: Any = None) -> Any:
-    if _any_traced_array((x, low, high)):
-        return np.clip(x, low, high)
     if traced.builder_of((x, low, high)) is not None:
-        return traced.clip(x, low, high)
+        return traced_array.clip(x, low, high)
     if low is not None:
         x = _apply("max", (x, low))
     return x if high is None else _apply("min", (x, high))
@@ -220,7 +205,7 @@ def _make(row: Primitive, name: str) -> Callable[..., Any]:
 
     def function(*values: Any) -> Any:
         if many:
-            if not values or (len(values) == 1 and isinstance(values[0], list | tuple | np.ndarray)):
+            if not values or (len(values) == 1 and traced_array.is_array(values[0])):
                 raise ArgumentError(f"tapeless.{name} takes the numbers one by one: tapeless.{name}(*values)")
         elif len(values) != count:
             raise ArgumentError(

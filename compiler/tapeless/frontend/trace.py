@@ -5,14 +5,13 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from math import prod
 from typing import Any
 
 import numpy as np
 
 from tapeless.errors import ArgumentError, ShapeError, TracingError
-from tapeless.frontend.traced import Trace, Traced, TracedBoolean, TracedScalar, builder_of, nodes_of
-from tapeless.frontend.traced_array import TracedArray, filled, is_array, items_of
+from tapeless.frontend.traced import Trace, Traced, builder_of
+from tapeless.frontend.traced_array import Nodes, is_boolean, number_nodes, traced_numbers
 from tapeless.ir.graph import Builder
 from tapeless.ir.inline import inline
 from tapeless.ir.program import Input, Output, Program, finish
@@ -27,6 +26,10 @@ def program_from_function(
 ) -> Program:
     """Trace a Python function.
 
+    The function returns one number or array for one output, or a tuple, list, named tuple or mapping of them for
+    several: its outermost sequence counts the outputs, and lists inside of it are arrays. `np.stack` makes one
+    array of a list.
+
     Every parameter is an input. A parameter with a default is ambiguous (an input, or a constant?) and needs
     `inputs` or `shapes` to say which: listed it is an input, else it keeps its default as a constant.
 
@@ -37,7 +40,7 @@ def program_from_function(
     name
         Name of the program; that of the function if None.
     shapes
-        Core shapes of inputs by name; `()` for those not listed.
+        Core shapes of inputs by name; `()` for those not listed. An input with a shape is traced as an array.
     inputs
         The parameters that are inputs, in the order of the signature; names for what `*args` takes.
 
@@ -53,25 +56,15 @@ def program_from_function(
     _check_shapes(shapes)
     names = _inputs(function, signature, inputs, shapes)
     items = [Input(known, tuple(int(n) for n in shapes.get(known, ()))) for known in names]
-    labels = [label for item in items for label in _labels(item)]
-    trace = Trace(labels)
-    lanes = iter([TracedScalar(trace, trace.input(lane)) for lane in range(len(labels))])
-    values = {
-        item.name: TracedArray(filled([next(lanes) for _ in range(item.size)], item.shape))
-        if item.shape
-        else next(lanes)
-        for item in items
-    }
+    trace = Trace(items)
+    values, lane = {}, 0
+    for item in items:
+        nodes = np.array([trace.input(k) for k in range(lane, lane + item.size)], np.intp)
+        values[item.name] = traced_numbers(trace, nodes.reshape(item.shape))
+        lane += item.size
     result = _call(function, signature, values)
     outputs = _outputs(trace, result, names)
     return finish(name or _name_of(function), items, outputs, trace)
-
-
-def _labels(item: Input) -> list[str]:
-    """Name the scalars of an input as a formula would."""
-    if not item.shape:
-        return [item.name]
-    return [f"{item.name}[{', '.join(map(str, at))}]" for at in np.ndindex(*item.shape)]
 
 
 # ---- the signature
@@ -201,7 +194,8 @@ def _call(function: Callable[..., Any], signature: inspect.Signature, values: Ma
         if not isinstance(error.__cause__, TracingError):
             raise
         raise TracingError(
-            "an element of a NumPy array cannot be set to a traced value; collect values in a list"
+            "an element of a NumPy array cannot be set to a traced value; collect the values in a list, and write "
+            "np.stack(values) for the array"
         ) from error
 
 
@@ -219,7 +213,8 @@ def _outputs(builder: Builder, result: Any, inputs: Sequence[str]) -> list[Outpu
             while free in taken:
                 free += "_"
             taken.add(free)
-        outputs.append(_output(builder, value, free, f"output {known!r}"))
+        nodes = _output_nodes(builder, value, known)
+        outputs.append(Output(free, tuple(nodes.ravel().tolist()), nodes.shape))
     return outputs
 
 
@@ -242,92 +237,85 @@ def _named_results(result: Any) -> list[tuple[str, Any]]:
     return named
 
 
-def _output(builder: Builder, value: Any, name: str, what: str) -> Output:
-    """Return an output: of one number, or of an array or nested list of numbers."""
-    if isinstance(value, Mapping):
-        raise TracingError(f"{what} is itself a dict; return one flat dict of numbers and arrays")
-    if not is_array(value):
-        return Output(name, (_output_node(builder, value, what),))
-    items = items_of(value)
-    if not items.size:
-        raise TracingError(f"{what} is empty; return at least one number")
-    return Output(name, tuple(_output_node(builder, item, what) for item in items.flat), items.shape)
-
-
-def _output_node(builder: Builder, value: Any, what: str) -> int:
-    if isinstance(value, TracedBoolean | bool | np.bool_):
+def _output_nodes(builder: Builder, value: Any, name: str) -> Nodes:
+    what = f"output {name!r}"
+    if is_boolean(value):
         raise TracingError(f"{what} is true or false and cannot be an output; write np.where(c, 1, 0)")
     if value is None:
         raise TracingError(f"{what} is None; return a number")
     if isinstance(value, Mapping):
-        raise TracingError(f"{what} holds a dict; return numbers and arrays")
+        raise TracingError(
+            f"{what} is itself a {type(value).__name__}; return one flat dict of numbers and arrays"
+        )
     if callable(value) and not isinstance(value, Traced):
         raise TracingError(f"{what} is a function ({_name_of(value)}); call it, or return its result")
-    [node] = nodes_of(builder, (value,), what)
-    return node
+    try:
+        nodes = number_nodes(builder, value, what)
+    except TracingError as error:
+        raise error if what in str(error) else TracingError(f"{what}: {error}") from None
+    if not nodes.size:
+        raise TracingError(f"{what} is empty, an array of shape {nodes.shape}; return at least one number")
+    return nodes
 
 
 # ---- one Program inside another
 
 
 def call_program(program: Program, args: Sequence[Any]) -> Any:
-    """Apply a program to arguments of which at least one is traced, as a call of its Function would.
+    """Apply a program to values of which at least one is traced, as a call of its Function would.
 
     Parameters
     ----------
     program
-        The function.
+        The program.
     args
-        One per input: of its core shape, or with further dimensions in front, which broadcast.
+        For each input a number or an array; axes in front of its core shape are batch axes, and broadcast.
 
     Returns
     -------
-    TracedScalar, TracedArray or tuple of them
-        One value for one output, else a tuple.
+    TracedScalar, TracedArray, or tuple of them
+        One value for one output, else a tuple; the batch axes in front.
 
     Raises
     ------
     ArgumentError
-        For a wrong number of arguments.
+        Another number of arguments than it has inputs.
     ShapeError
-        For an argument whose last dimensions are not those of its input, or where the others do not broadcast.
+        An argument without the core shape of its input, or batch axes that do not broadcast.
     """
     if len(args) != len(program.inputs):
         raise ArgumentError(f"{program.name} takes {len(program.inputs)} arguments, {len(args)} were given")
-    arrays = [items_of(arg) for arg in args]
-    builder = builder_of([item for array in arrays for item in array.flat])
+    builder = builder_of(args)
     if builder is None:
         raise TracingError(f"no argument of {program.name} is traced")
-    batches = []
-    for item, array in zip(program.inputs, arrays, strict=True):
-        split = array.ndim - len(item.shape)
-        if split < 0 or array.shape[split:] != item.shape:
-            raise ShapeError(
-                f"{item.name} has shape {array.shape}, its last dimensions must be {item.shape}"
-                if item.shape
-                else f"{item.name} has shape {array.shape}"
-            )
-        batches.append(array.shape[:split])
+    batch, lanes = _lanes(builder, program, args)
+    points = [inline(builder, program, row) for row in lanes.tolist()]
+    columns = np.array(points, np.intp).reshape((*batch, len(program.roots)))
+    values, start = [], 0
+    for output in program.outputs:
+        nodes = columns[..., start : start + len(output.nodes)]
+        values.append(traced_numbers(builder, nodes.reshape((*batch, *output.shape))))
+        start += len(output.nodes)
+    return values[0] if len(values) == 1 else tuple(values)
+
+
+def _lanes(builder: Builder, program: Program, args: Sequence[Any]) -> tuple[tuple[int, ...], Nodes]:
+    """Return the batch shape, and for each of its points a row with the node of every input scalar."""
+    arrays, batches = [], []
+    for item, value in zip(program.inputs, args, strict=True):
+        nodes = number_nodes(builder, value, program.name)
+        split = nodes.ndim - len(item.shape)
+        if split < 0 or nodes.shape[split:] != item.shape:
+            raise ShapeError(f"{item.name} has shape {nodes.shape}, its last dimensions must be {item.shape}")
+        arrays.append(nodes)
+        batches.append(nodes.shape[:split])
     try:
         batch = np.broadcast_shapes(*batches)
     except ValueError:
-        shapes = ", ".join(f"{i.name} {a.shape}" for i, a in zip(program.inputs, arrays, strict=True))
-        raise ShapeError(f"inputs do not broadcast together: {shapes}") from None
-    count = prod(batch)
+        shapes = " and ".join(map(str, batches))
+        raise ShapeError(f"{program.name}: the batch shapes {shapes} cannot be broadcast together") from None
     rows = [
-        np.broadcast_to(a, (*batch, *i.shape)).reshape(count, -1)
-        for i, a in zip(program.inputs, arrays, strict=True)
+        np.broadcast_to(nodes, (*batch, *item.shape)).reshape(-1, item.size)
+        for item, nodes in zip(program.inputs, arrays, strict=True)
     ]
-    points = [
-        inline(builder, program, nodes_of(builder, [v for row in rows for v in row[k]], program.name))
-        for k in range(count)
-    ]
-    values: list[Any] = []
-    first = 0
-    for output in program.outputs:
-        nodes = [node for point in points for node in point[first : first + len(output.nodes)]]
-        first += len(output.nodes)
-        scalars = [TracedScalar(builder, node) for node in nodes]
-        shape = (*batch, *output.shape)
-        values.append(TracedArray(filled(scalars, shape)) if shape else scalars[0])
-    return values[0] if len(values) == 1 else tuple(values)
+    return batch, np.concatenate(rows, axis=1)

@@ -1,642 +1,579 @@
-"""Traced arrays: NumPy's shapes, broadcasting and indexing over traced scalars.
+"""Traced arrays: the nodes of numbers or truth values in the shape of a NumPy array.
 
-The elements lie in a NumPy array of objects, so that slicing, reshaping, stacking and broadcasting are NumPy's own;
-arithmetic is done element by element with the operations of `traced.py`, and sums go to the builder as wholes.
+The structure (indexing, reshaping, broadcasting) is NumPy's own, at work on an integer array of nodes; only
+arithmetic appends to the builder, one element after the other. A traced array never changes: `x += 1` binds a
+new one, and there is no assignment to elements.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from math import prod
 from typing import Any, Final, NoReturn
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tapeless.errors import TracingError
-from tapeless.frontend import traced
-from tapeless.frontend.traced import Traced, TracedScalar, nodes_of
+from tapeless.frontend.traced import (
+    BRACKETS,
+    NOT_A_NUMBER,
+    Build,
+    Traced,
+    TracedBoolean,
+    TracedElement,
+    TracedScalar,
+    as_number,
+    builder_of,
+    condition,
+    leaked,
+    operand,
+    truth,
+)
+from tapeless.ir import recipes
+from tapeless.ir.graph import Builder
 
-Items = np.ndarray[Any, Any]
-"""An array of objects: traced scalars and numbers."""
+Nodes = NDArray[np.intp]
+"""Nodes of a builder in the shape of a value."""
 
-_LARGEST: Final = 6
-"""Rows of a matrix up to which determinants and inverses are expanded."""
+Take = Callable[[Builder, Any], "int | None"]
+"""From a builder and one value to its node; None for what is no such value."""
 
 
-class TracedArray:
-    """A traced array. It cannot be changed in place.
+class TracedArrayBase(Traced):
+    """What traced arrays of numbers and of truth values share: structure.
 
     Parameters
     ----------
-    items
-        The elements.
+    builder
+        Holds the nodes.
+    nodes
+        The nodes, in the shape of the array; never written to.
     """
 
-    __slots__ = ("items",)
+    __slots__ = ("nodes",)
 
-    _tapeless_traced_ = True
-    _op_priority = 1000.0
-
-    __hash__ = None  # type: ignore[assignment]
-
-    def __init__(self, items: Items) -> None:
-        self.items = items
+    def __init__(self, builder: Builder, nodes: Nodes) -> None:
+        self.builder = builder
+        self.nodes = nodes
 
     def __repr__(self) -> str:
         return f"<traced array of shape {self.shape}>"
 
-    # ---- what it is
+    # ---- structure
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """The shape."""
-        return tuple(self.items.shape)
+        """Extent along each axis."""
+        return self.nodes.shape
 
     @property
     def ndim(self) -> int:
-        """The number of dimensions."""
-        return self.items.ndim
+        """Number of axes."""
+        return self.nodes.ndim
 
     @property
     def size(self) -> int:
-        """The number of elements."""
-        return self.items.size
+        """Number of elements."""
+        return self.nodes.size
 
     @property
-    def T(self) -> TracedArray:
-        """The transpose."""
-        return TracedArray(self.items.T)
+    def T(self) -> Any:
+        """The array with its axes reversed."""
+        return self._like(self.nodes.T)
+
+    @property
+    def mT(self) -> Any:
+        """The matrices transposed."""
+        return self._like(np.swapaxes(self.nodes, -1, -2))
 
     @property
     def flat(self) -> Iterator[Any]:
         """The elements in C order."""
-        return iter(self.items.flat)
+        return iter(self._like(self.nodes.ravel()))
 
     def __len__(self) -> int:
-        return len(self.items)
+        return len(self.nodes)
 
     def __iter__(self) -> Iterator[Any]:
-        if not self.ndim:
-            raise TracingError("a traced array without dimensions cannot be iterated over")
-        return (_wrapped(item) for item in self.items)
+        builder, element = self.builder, self._element
+        if self.nodes.ndim == 1:
+            return iter([element(builder, node) for node in self.nodes.tolist()])
+        return iter([type(self)(builder, row) for row in self.nodes])
 
-    def __getitem__(self, index: Any) -> Any:
+    def __getitem__(self, key: Any) -> Any:
+        nodes = self.nodes
         try:
-            found = self.items[index]
+            # The reads of inner loops, x[i] and A[i, j], without NumPy's own way to an element.
+            if type(key) is int:
+                if nodes.ndim == 1:
+                    return self._element(self.builder, nodes.item(key))
+            elif type(key) is tuple:
+                if len(key) == nodes.ndim == 2 and type(key[0]) is type(key[1]) is int:
+                    return self._element(self.builder, nodes.item(key))
+                if any(isinstance(part, Traced) for part in key):
+                    raise TracingError(_INDEX)
+            elif isinstance(key, Traced):
+                raise TracingError(_INDEX)
+            found = nodes[key]
         except IndexError as error:
             raise TracingError(
-                f"the index {index!r} does not fit a traced array of shape {self.shape}: {error}"
+                f"the index {key!r} does not fit a traced array of shape {self.shape}: {error}"
             ) from None
-        return TracedArray(found) if type(found) is np.ndarray else found
+        return self._like(found if isinstance(found, np.ndarray) else int(found))
 
-    def __setitem__(self, index: object, value: object) -> NoReturn:
+    def __setitem__(self, key: object, value: object) -> NoReturn:
         raise TracingError(
             "a traced array cannot be changed in place; collect the elements in a list and write "
             "np.stack(values), or choose with np.where"
         )
 
-    def __bool__(self) -> NoReturn:
+    def __contains__(self, value: object) -> NoReturn:
         raise TracingError(
-            f"whether a traced array of shape {self.shape} is true is not known while tracing; write "
-            "np.where(c, a, b) for a if c else b"
+            "whether a value is in a traced array is not known while tracing; write np.any(x == value) in a condition"
         )
 
-    def __float__(self) -> NoReturn:
-        raise TracingError("a traced array has no value while tracing; leave float() out")
+    def __call__(self, *args: object, **kwargs: object) -> NoReturn:
+        raise TracingError("a traced array is no function; is a * missing before the bracket?")
 
-    def __array__(self, dtype: object = None, copy: object = None) -> NoReturn:
-        raise TracingError(
-            "a traced array cannot become a NumPy array; leave np.array and np.asarray out, and write "
-            "np.stack([...]) to join traced values"
-        )
+    def tolist(self) -> list[Any]:
+        """Return the elements as nested lists."""
+        return [row.tolist() if isinstance(row, TracedArrayBase) else row for row in self]
 
-    # ---- NumPy's methods
+    def _like(self, nodes: Any) -> Any:
+        """Return nodes of this builder and kind as an array, or as an element where there is one only."""
+        return self._wrapped(self.builder, nodes)
 
-    def reshape(self, *shape: Any) -> TracedArray:
+    @classmethod
+    def _wrapped(cls, builder: Builder, nodes: Any) -> Any:
+        if type(nodes) is int:
+            return cls._element(builder, nodes)
+        if nodes.ndim:
+            return cls(builder, nodes)
+        return cls._element(builder, int(nodes))
+
+    _element: type[TracedElement]
+
+    # ---- methods that are functions of NumPy
+
+    def reshape(self, *shape: Any, order: str = "C") -> Any:
         """Return the elements in another shape."""
-        return TracedArray(self.items.reshape(*shape))
+        return np.reshape(self, shape[0] if len(shape) == 1 else shape, order=order)  # type: ignore[call-overload]
 
-    def ravel(self) -> TracedArray:
-        """Return the elements in one row."""
-        return TracedArray(self.items.ravel())
-
-    flatten = ravel
-
-    def transpose(self, *axes: Any) -> TracedArray:
-        """Return the array with its axes in another order."""
-        return TracedArray(self.items.transpose(*axes))
-
-    def copy(self) -> TracedArray:
-        """Return the array itself, which cannot change."""
-        return self
-
-    def sum(self, axis: Any = None, keepdims: bool = False) -> Any:
-        """Return the sum over axes."""
-        return reduced(_total, self, axis, keepdims)
-
-    def prod(self, axis: Any = None, keepdims: bool = False) -> Any:
-        """Return the product over axes."""
-        return reduced(_multiplied, self, axis, keepdims)
-
-    def mean(self, axis: Any = None, keepdims: bool = False) -> Any:
-        """Return the mean over axes."""
-        return _mean(self, axis, keepdims)
-
-    def max(self, axis: Any = None, keepdims: bool = False) -> Any:
-        """Return the largest element over axes."""
-        return reduced(_largest, self, axis, keepdims)
-
-    def min(self, axis: Any = None, keepdims: bool = False) -> Any:
-        """Return the smallest element over axes."""
-        return reduced(_smallest, self, axis, keepdims)
-
-    def dot(self, other: Any) -> Any:
-        """Return the dot product."""
-        return _dot(self, other)
-
-    def trace(self) -> Any:
-        """Return the sum of the diagonal."""
-        return _total(list(self.items.diagonal()))
-
-    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
-        return ufunc_on_arrays(ufunc, method, inputs, kwargs)
-
-    def __array_function__(
-        self, function: Callable[..., Any], types: object, args: tuple[Any, ...], kwargs: dict[str, Any]
-    ) -> Any:
-        return function_on_arrays(function, args, kwargs)
+    def transpose(self, *axes: Any) -> Any:
+        """Return the array with its axes permuted; reversed without arguments."""
+        return np.transpose(self, axes[0] if len(axes) == 1 else axes or None)
 
 
-def _operator(ufunc: np.ufunc, *, swapped: bool = False) -> Callable[[TracedArray, Any], Any]:
-    def method(self: TracedArray, other: Any) -> Any:
-        operands = (other, self) if swapped else (self, other)
-        return ufunc_on_arrays(ufunc, "__call__", operands, {})
+def _function(name: str, numpy_name: str = "") -> Any:
+    """Return the method that is the function of NumPy with the array first."""
+
+    def method(self: TracedArrayBase, *args: Any, **kwargs: Any) -> Any:
+        return getattr(np, numpy_name or name)(self, *args, **kwargs)
+
+    method.__name__ = method.__qualname__ = name
+    method.__doc__ = f"Return np.{numpy_name or name} of the array."
+    return method
+
+
+for _name in (
+    "ravel",
+    "squeeze",
+    "swapaxes",
+    "diagonal",
+    "copy",
+    "repeat",
+    "take",
+    "all",
+    "any",
+    "sum",
+    "prod",
+):
+    setattr(TracedArrayBase, _name, _function(_name))
+TracedArrayBase.flatten = _function("flatten", "ravel")  # type: ignore[attr-defined]
+
+
+def _binary(build: Build, take: Take, *, turned: bool = False) -> Callable[[Any, Any], Any]:
+    """Return the method of an operator, with the array on the right if `turned`."""
+
+    def method(self: TracedArrayBase, other: Any) -> Any:
+        builder = self.builder
+        if isinstance(self, TracedBooleanArray) and take is operand and is_boolean(other):
+            raise TracingError(NOT_A_NUMBER)
+        right = nodes_in_shape(builder, other, take)
+        if right is None:
+            return NotImplemented
+        left = nodes_in_shape(builder, self, take)
+        assert left is not None
+        pair = (right, left) if turned else (left, right)
+        kind = TracedArray if take is operand else TracedBooleanArray
+        return kind._wrapped(builder, elementwise(builder, build, pair))
 
     return method
 
 
-for _name, _function in {
-    "add": np.add, "sub": np.subtract, "mul": np.multiply, "truediv": np.divide, "pow": np.power,
-    "floordiv": np.floor_divide, "mod": np.remainder, "and": np.bitwise_and, "or": np.bitwise_or,
-    "xor": np.bitwise_xor, "matmul": np.matmul,
-}.items():  # fmt: skip
-    setattr(TracedArray, f"__{_name}__", _operator(_function))
-    setattr(TracedArray, f"__r{_name}__", _operator(_function, swapped=True))
-for _name, _function in {
-    "lt": np.less, "le": np.less_equal, "gt": np.greater, "ge": np.greater_equal, "eq": np.equal, "ne": np.not_equal,
-}.items():  # fmt: skip
-    setattr(TracedArray, f"__{_name}__", _operator(_function))
-for _name, _function in {
-    "neg": np.negative, "pos": np.positive, "abs": np.absolute, "invert": np.invert,
-}.items():  # fmt: skip
-    setattr(
-        TracedArray,
-        f"__{_name}__",
-        lambda self, _function=_function: ufunc_on_arrays(_function, "__call__", (self,), {}),
+def _comparing(op: str) -> Callable[[Any, Any], Any]:
+    def build(b: Builder, x: int, y: int) -> int:
+        return b.compare(op, x, y)
+
+    def method(self: TracedArray, other: Any) -> Any:
+        if is_boolean(other, traced=True):
+            raise TracingError(BRACKETS)
+        right = nodes_in_shape(self.builder, other, operand)
+        if right is None:
+            return NotImplemented
+        nodes = elementwise(self.builder, build, (self.nodes, right))
+        return TracedBooleanArray._wrapped(self.builder, nodes)
+
+    return method
+
+
+def _unary(build: Build) -> Callable[[Any], Any]:
+    def method(self: TracedArrayBase) -> Any:
+        return type(self)(self.builder, elementwise(self.builder, build, (self.nodes,)))
+
+    return method
+
+
+class TracedArray(TracedArrayBase):
+    """A traced array of real numbers.
+
+    Parameters
+    ----------
+    builder
+        Holds the nodes.
+    nodes
+        The nodes, in the shape of the array; never written to.
+    """
+
+    __slots__ = ()
+
+    _element = TracedScalar
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """That of real numbers in NumPy; what is computed with is decided when the program is compiled."""
+        return np.dtype(float)
+
+    @property
+    def real(self) -> TracedArray:
+        """The array itself."""
+        return self
+
+    __add__ = _binary(Builder.add, operand)
+    __radd__ = _binary(Builder.add, operand, turned=True)
+    __sub__ = _binary(Builder.sub, operand)
+    __rsub__ = _binary(Builder.sub, operand, turned=True)
+    __mul__ = _binary(Builder.mul, operand)
+    __rmul__ = _binary(Builder.mul, operand, turned=True)
+    __truediv__ = _binary(Builder.div, operand)
+    __rtruediv__ = _binary(Builder.div, operand, turned=True)
+    __rpow__ = _binary(Builder.pow, operand, turned=True)
+    __neg__ = _unary(Builder.neg)
+    __abs__ = _unary(recipes.primitive("abs"))
+    __lt__ = _comparing("lt")
+    __le__ = _comparing("le")
+    __gt__ = _comparing("gt")
+    __ge__ = _comparing("ge")
+    __eq__ = _comparing("eq")
+    __ne__ = _comparing("ne")
+    __hash__ = object.__hash__
+
+    def __pow__(self, other: Any, modulus: object = None) -> Any:
+        if modulus is not None:
+            raise TracingError("pow with a modulus works on integers; leave the third argument out")
+        return _array_power(self, other)
+
+    def __pos__(self) -> TracedArray:
+        return self
+
+    def __round__(self, digits: int | None = None) -> Any:
+        return np.round(self, digits or 0)
+
+    def __matmul__(self, other: Any) -> Any:
+        return np.matmul(self, other)
+
+    def __rmatmul__(self, other: Any) -> Any:
+        return np.matmul(other, self)
+
+    def __and__(self, other: object) -> NoReturn:
+        raise TracingError(BRACKETS)
+
+    __rand__ = __or__ = __ror__ = __xor__ = __rxor__ = __invert__ = __and__
+
+
+_array_power = _binary(Builder.pow, operand)
+
+for _name in ("mean", "max", "min", "var", "std", "cumsum", "cumprod", "dot", "trace", "clip", "round"):
+    setattr(TracedArray, _name, _function(_name))
+
+
+class TracedBooleanArray(TracedArrayBase):
+    """A traced array of truth values. In arithmetic with numbers they count as 1 or 0.
+
+    Parameters
+    ----------
+    builder
+        Holds the nodes.
+    nodes
+        The nodes, in the shape of the array; never written to.
+    """
+
+    __slots__ = ()
+
+    _element = TracedBoolean
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """That of truth values."""
+        return np.dtype(bool)
+
+    __and__ = _binary(Builder.and_, truth)
+    __rand__ = _binary(Builder.and_, truth, turned=True)
+    __or__ = _binary(Builder.or_, truth)
+    __ror__ = _binary(Builder.or_, truth, turned=True)
+    __xor__ = __ne__ = _binary(recipes.xor, truth)
+    __rxor__ = _binary(recipes.xor, truth, turned=True)
+    __eq__ = _binary(recipes.same, truth)
+    __invert__ = _unary(Builder.not_)
+    __hash__ = object.__hash__
+
+    __add__ = _binary(Builder.add, operand)
+    __radd__ = _binary(Builder.add, operand, turned=True)
+    __sub__ = _binary(Builder.sub, operand)
+    __rsub__ = _binary(Builder.sub, operand, turned=True)
+    __mul__ = _binary(Builder.mul, operand)
+    __rmul__ = _binary(Builder.mul, operand, turned=True)
+    __truediv__ = _binary(Builder.div, operand)
+    __rtruediv__ = _binary(Builder.div, operand, turned=True)
+    __pow__ = _binary(Builder.pow, operand)
+    __rpow__ = _binary(Builder.pow, operand, turned=True)
+
+    def __lt__(self, other: object) -> NoReturn:
+        raise TracingError(BRACKETS)
+
+    __le__ = __gt__ = __ge__ = __lt__
+
+    def __neg__(self) -> NoReturn:
+        raise TracingError(NOT_A_NUMBER)
+
+    __pos__ = __abs__ = __round__ = __neg__
+
+
+_INDEX: Final = (
+    "the index depends on the inputs: which elements a traced value or condition chooses is not known while "
+    "tracing; write np.where(c, x, 0), or np.sum(np.where(c, x, 0)) for the sum of those chosen"
+)
+
+
+# ---- operands in shape
+
+
+def is_boolean(value: Any, *, traced: bool = False) -> bool:
+    """Whether a value is one of truth values; only traced ones count with `traced`."""
+    if isinstance(value, TracedBoolean | TracedBooleanArray):
+        return True
+    if traced:
+        return False
+    if isinstance(value, np.ndarray):
+        return bool(value.dtype == np.bool_)
+    if isinstance(value, list | tuple) and value:
+        return all(map(is_boolean, value))
+    return isinstance(value, bool | np.bool_)
+
+
+def is_array(value: Any) -> bool:
+    """Whether a value has axes: a traced or plain array, a list or tuple."""
+    return isinstance(value, TracedArrayBase | list | tuple) or (
+        isinstance(value, np.ndarray) and value.ndim > 0
     )
 
 
-# ---- between values and arrays of objects
+def nodes_in_shape(builder: Builder, value: Any, take: Take = operand) -> Nodes | None:
+    """Return the nodes of a value in its shape: of a traced array, an array of numbers, nested lists, a number.
 
+    Parameters
+    ----------
+    builder
+        The trace that the value has to belong to.
+    value
+        What NumPy would take for an array.
+    take
+        From one element to its node: `operand` for numbers, `truth` or `condition` for truth values.
 
-def is_array(value: object) -> bool:
-    """Whether a value has several elements: a traced array, a NumPy array, a list or a tuple."""
-    return isinstance(value, TracedArray | list | tuple) or (isinstance(value, np.ndarray) and value.ndim > 0)
+    Returns
+    -------
+    ndarray of int, or None
+        None where an element is none that `take` takes.
 
-
-def items_of(value: Any) -> Items:
-    """Return the elements of anything: a traced array, a NumPy array, nested lists, one value."""
-    if isinstance(value, TracedArray):
-        return value.items
-    if isinstance(value, np.ndarray):
-        return value.astype(object)
+    Raises
+    ------
+    TracingError
+        A traced value of another trace.
+    TracingError
+        Nested lists of unequal lengths.
+    """
+    if isinstance(value, TracedArrayBase):
+        if value.builder is not builder:
+            raise TracingError(leaked(value))
+        if take is operand:
+            if isinstance(value, TracedArray):
+                return value.nodes
+            return elementwise(builder, as_number, (value.nodes,))
+        if isinstance(value, TracedBooleanArray):
+            return value.nodes
+        element = value._element
+        found = [take(builder, element(builder, node)) for node in value.nodes.ravel().tolist()]
+        return _in_shape(found, value.shape)
+    if isinstance(value, np.ndarray) and value.ndim:
+        # tolist gives Python's own numbers, exactly those of the array; a longdouble has none.
+        items = value.ravel()
+        return _in_shape(
+            [take(builder, item) for item in (items if items.dtype.itemsize > 8 else items.tolist())],
+            value.shape,
+        )
     if isinstance(value, list | tuple):
-        parts = [items_of(part) for part in value]
-        shapes = {part.shape for part in parts}
-        if len(shapes) > 1:
-            raise TracingError(f"a list with rows of different shapes is no array: {sorted(shapes)}")
-        return np.stack(parts) if parts else np.empty(0, object)
-    return filled([value], ())
+        rows = [nodes_in_shape(builder, row, take) for row in value]
+        kept = [row for row in rows if row is not None]
+        if len(kept) < len(rows):
+            return None
+        if len({row.shape for row in kept}) > 1:
+            shapes = " and ".join(sorted({str(row.shape) for row in kept})[:2])
+            raise TracingError(f"a list with rows of different shapes is no array: {shapes}")
+        return np.stack(kept) if kept else np.zeros(0, np.intp)
+    node = take(builder, value)
+    return None if node is None else np.asarray(node, np.intp)
 
 
-def filled(values: Sequence[Any], shape: tuple[int, ...]) -> Items:
-    """Return objects as an array of a shape; one by one, for NumPy would look into them."""
-    row = np.empty(len(values), object)
-    for k, value in enumerate(values):
-        row[k] = value
-    return row.reshape(shape)
+def _in_shape(found: list[int | None], shape: tuple[int, ...]) -> Nodes | None:
+    return None if None in found else np.array(found, np.intp).reshape(shape)
 
 
-def _wrapped(items: Any) -> Any:
-    if not isinstance(items, np.ndarray):
-        return items
-    return TracedArray(items) if items.ndim else items[()]
+def number_nodes(builder: Builder, value: Any, what: str) -> Nodes:
+    """Return the nodes of numbers in their shape, `what` naming the function in the message for anything else."""
+    nodes = nodes_in_shape(builder, value)
+    if nodes is None:
+        raise TracingError(f"{what} takes numbers, not {_culprit(builder, value)}")
+    return nodes
 
 
-def elementwise(function: Callable[..., Any], *operands: Any) -> Any:
-    """Apply a function of scalars to all elements, broadcast together."""
-    arrays = [items_of(operand) for operand in operands]
+def _culprit(builder: Builder, value: Any) -> str:
+    """Return the type of the first element that is no number."""
+    pending = [value]
+    while pending:
+        value = pending.pop()
+        if isinstance(value, list | tuple):
+            pending.extend(reversed(value))
+        elif isinstance(value, np.ndarray) and value.ndim:
+            if value.dtype != object:
+                return f"an array of dtype {value.dtype}"
+            pending.extend(reversed(value.ravel().tolist()))
+        elif not isinstance(value, Traced) and operand(builder, value) is None:
+            break
+    return type(value).__name__
+
+
+def elementwise(builder: Builder, build: Build, arrays: Sequence[Nodes]) -> Nodes:
+    """Apply `build` to the elements of arrays of nodes, with NumPy's broadcasting.
+
+    Raises
+    ------
+    TracingError
+        Shapes that do not broadcast.
+    """
+    if len(arrays) == 1:
+        [only] = arrays
+        made = [build(builder, node) for node in only.ravel().tolist()]
+        return np.array(made, np.intp).reshape(only.shape)
     try:
-        together = np.broadcast_arrays(*arrays)
+        shape = np.broadcast_shapes(*(array.shape for array in arrays))
     except ValueError:
         shapes = ", ".join(str(array.shape) for array in arrays)
         raise TracingError(f"the shapes {shapes} do not broadcast together") from None
-    values = [function(*row) for row in zip(*(array.flat for array in together), strict=True)]
-    return _wrapped(filled(values, together[0].shape))
+    columns = [np.broadcast_to(array, shape).ravel().tolist() for array in arrays]
+    made = [build(builder, *row) for row in zip(*columns, strict=True)]
+    return np.array(made, np.intp).reshape(shape)
 
 
-def reduced(
-    function: Callable[[list[Any]], Any], value: Any, axis: Any = None, keepdims: bool = False
-) -> Any:
-    """Apply a function of a list of scalars along axes."""
-    items = items_of(value)
-    axes = tuple(range(items.ndim)) if axis is None else axis if isinstance(axis, tuple) else (axis,)
-    try:
-        axes = (
-            tuple(np.lib.array_utils.normalize_axis_index(a, items.ndim) for a in axes)
-            if hasattr(np.lib, "array_utils")
-            else tuple(range(items.ndim)[a] for a in axes)
-        )
-    except (IndexError, np.exceptions.AxisError):
-        raise TracingError(f"axis {axis} does not fit an array of shape {items.shape}") from None
-    kept = [d for d in range(items.ndim) if d not in axes]
-    shape = tuple(items.shape[d] for d in kept)
-    rows = items.transpose(*kept, *axes).reshape(prod(shape), -1)
-    values = [function(list(row)) for row in rows]
-    if keepdims:
-        shape = tuple(1 if d in axes else extent for d, extent in enumerate(items.shape))
-    return _wrapped(filled(values, shape))
+def traced_numbers(builder: Builder, nodes: Any) -> Any:
+    """Return nodes of numbers as a traced array, or as a traced number where there is one without axes."""
+    return TracedArray._wrapped(builder, nodes)
 
 
-# ---- reductions of lists of scalars
+def traced_truths(builder: Builder, nodes: Any) -> Any:
+    """Return nodes of truth values likewise."""
+    return TracedBooleanArray._wrapped(builder, nodes)
 
 
-def _total(values: list[Any]) -> Any:
-    builder = traced.builder_of(values)
+# ---- functions of traced values
+
+
+def trace_of(values: Sequence[Any]) -> Builder:
+    """Return the builder of the first traced value, of which there must be one."""
+    builder = builder_of(values)
     if builder is None:
-        return sum(values)
-    return TracedScalar(builder, builder.sum(nodes_of(builder, values, "sum")))
-
-
-def _multiplied(values: list[Any]) -> Any:
-    builder = traced.builder_of(values)
-    if builder is None:
-        return prod(values)
-    return TracedScalar(builder, builder.product(nodes_of(builder, values, "prod")))
-
-
-def _extreme(op: str) -> Callable[[list[Any]], Any]:
-    def extreme(values: list[Any]) -> Any:
-        if not values:
-            raise TracingError(f"the {op} of no elements is not defined")
-        builder = traced.builder_of(values)
-        if builder is None:
-            return max(values) if op == "max" else min(values)
-        return TracedScalar(builder, builder.call(op, *nodes_of(builder, values, op)))
-
-    return extreme
-
-
-_largest = _extreme("max")
-_smallest = _extreme("min")
-
-
-def _logical(op: str) -> Callable[[list[Any]], Any]:
-    def logical(values: list[Any]) -> Any:
-        total = values[0]
-        for value in values[1:]:
-            total = total & value if op == "and" else total | value
-        return total
-
-    return logical
-
-
-def _mean(value: Any, axis: Any = None, keepdims: bool = False) -> Any:
-    return reduced(lambda row: _total(row) / len(row), value, axis, keepdims)
-
-
-# ---- ufuncs
-
-
-_REDUCTIONS: Final[dict[str, Callable[[list[Any]], Any]]] = {
-    "add": _total,
-    "multiply": _multiplied,
-    "maximum": _largest,
-    "minimum": _smallest,
-    "logical_and": _logical("and"),
-    "logical_or": _logical("or"),
-}
-
-
-def ufunc_on_arrays(ufunc: np.ufunc, method: str, inputs: Sequence[Any], kwargs: dict[str, Any]) -> Any:
-    """Apply a ufunc, or its `reduce`, to operands of which at least one is a traced array."""
-    name = ufunc.__name__
-    if any(not is_array(value) and not _is_number(value) for value in inputs):
-        return NotImplemented
-    if method == "reduce" and name in _REDUCTIONS and getattr(np, name, None) is ufunc:
-        given = {
-            key: value for key, value in kwargs.items() if value is not np._NoValue and value is not None
-        }
-        axis = kwargs.get("axis", 0)
-        if set(given) <= {"axis", "keepdims"}:
-            return reduced(_REDUCTIONS[name], inputs[0], axis, bool(given.get("keepdims", False)))
-    if method == "__call__" and ufunc is np.matmul and not kwargs:
-        return _matmul(*inputs)
-    if method != "__call__" or kwargs:
-        what = f"np.{name}.{method}" if method != "__call__" else f"np.{name} with {', '.join(kwargs)}="
-        raise TracingError(
-            f"{what} of traced values cannot be traced; write it elementwise or as a sum, and collect what would "
-            "be written into an array in a list: np.stack(values)"
-        )
-
-    def scalar(*values: Any) -> Any:
-        if any(isinstance(value, Traced) for value in values):
-            return traced.apply_ufunc(ufunc, values)
-        return ufunc(*values)
-
-    return elementwise(scalar, *inputs)
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, Traced | int | float | np.generic | np.ndarray) or hasattr(
-        value, "as_integer_ratio"
-    )
-
-
-# ---- NumPy's functions
-
-
-def _matmul(a: Any, b: Any) -> Any:
-    first, second = items_of(a), items_of(b)
-    if not first.ndim or not second.ndim:
-        raise TracingError("@ multiplies arrays; write * for numbers")
-    left = first if first.ndim > 1 else first[np.newaxis, :]
-    right = second if second.ndim > 1 else second[:, np.newaxis]
-    if left.shape[-1] != right.shape[-2]:
-        raise TracingError(f"@ of shapes {first.shape} and {second.shape}: the inner extents differ")
-    batch = np.broadcast_shapes(left.shape[:-2], right.shape[:-2])
-    left = np.broadcast_to(left, (*batch, *left.shape[-2:]))
-    right = np.broadcast_to(right, (*batch, *right.shape[-2:]))
-    shape = (*batch, left.shape[-2], right.shape[-1])
-    values = [
-        _total([p * q for p, q in zip(left[tuple(at)][i], right[tuple(at)][:, j], strict=True)])
-        for *at, i, j in np.ndindex(*shape)
-    ]
-    found = filled(values, shape)
-    if second.ndim == 1:
-        found = found[..., 0]
-    if first.ndim == 1:
-        found = found[..., 0] if second.ndim == 1 else found[..., 0, :]
-    return _wrapped(found)
-
-
-def _dot(a: Any, b: Any) -> Any:
-    first, second = items_of(a), items_of(b)
-    if not first.ndim or not second.ndim:
-        return elementwise(lambda p, q: p * q, a, b)
-    if second.ndim > 2:
-        raise TracingError("np.dot of more than two dimensions cannot be traced; write np.einsum")
-    return _matmul(a, b)
-
-
-def _inner(a: Any, b: Any) -> Any:
-    return _einsum("i,i->", a, b)
-
-
-def _outer(a: Any, b: Any) -> Any:
-    return elementwise(
-        lambda p, q: p * q, TracedArray(items_of(a).reshape(-1, 1)), TracedArray(items_of(b).ravel())
-    )
-
-
-def _cross(a: Any, b: Any) -> Any:
-    u, v = items_of(a), items_of(b)
-    if u.shape != (3,) or v.shape != (3,):
-        raise TracingError(f"np.cross takes two vectors of three, not {u.shape} and {v.shape}")
-    return _wrapped(
-        filled([u[1] * v[2] - u[2] * v[1], u[2] * v[0] - u[0] * v[2], u[0] * v[1] - u[1] * v[0]], (3,))
-    )
-
-
-def _einsum(subscripts: str, *operands: Any) -> Any:
-    arrays = [items_of(operand) for operand in operands]
-    inner, _, result = subscripts.replace(" ", "").partition("->")
-    labels = inner.split(",")
-    if "." in subscripts or len(labels) != len(arrays):
-        raise TracingError(
-            f"np.einsum({subscripts!r}) of {len(arrays)} operands cannot be traced; name each index"
-        )
-    if "->" not in subscripts:
-        joined = "".join(labels)
-        result = "".join(sorted(label for label in set(joined) if joined.count(label) == 1))
-    extents: dict[str, int] = {}
-    for row, array in zip(labels, arrays, strict=True):
-        if len(row) != array.ndim or any(
-            extents.setdefault(label, extent) != extent
-            for label, extent in zip(row, array.shape, strict=True)
-        ):
-            shapes = ", ".join(str(a.shape) for a in arrays)
-            raise TracingError(f"np.einsum: {subscripts!r} does not fit the shapes {shapes}")
-    summed = [label for label in extents if label not in result]
-    values = []
-    for at in np.ndindex(*(extents[label] for label in result)):
-        index = dict(zip(result, at, strict=True))
-        terms = []
-        for over in np.ndindex(*(extents[label] for label in summed)):
-            index.update(zip(summed, over, strict=True))
-            terms.append(
-                _multiplied(
-                    [a[tuple(index[label] for label in row)] for row, a in zip(labels, arrays, strict=True)]
-                )
-            )
-        values.append(_total(terms))
-    return _wrapped(filled(values, tuple(extents[label] for label in result)))
-
-
-def _norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> Any:
-    items = items_of(x)
-    if items.ndim > 1 and axis is None and ord not in (None, "fro"):
-        raise TracingError("np.linalg.norm of a matrix is traced for the Frobenius norm alone")
-    size = TracedArray(items)
-    if ord in (None, 2, "fro"):
-        return elementwise(np.sqrt, reduced(lambda row: _total([v * v for v in row]), size, axis, keepdims))
-    if ord == 1:
-        return reduced(lambda row: _total([abs(v) for v in row]), size, axis, keepdims)
-    if ord == np.inf:
-        return reduced(lambda row: _largest([abs(v) for v in row]), size, axis, keepdims)
-    raise TracingError(f"np.linalg.norm with ord={ord!r} cannot be traced; 1, 2 and np.inf can")
-
-
-def _square(a: Any, what: str) -> Items:
-    items = items_of(a)
-    if items.ndim != 2 or items.shape[0] != items.shape[1]:
-        raise TracingError(f"np.linalg.{what} takes a square matrix, not one of shape {items.shape}")
-    if len(items) > _LARGEST:
-        raise TracingError(
-            f"np.linalg.{what} of {len(items)} rows cannot be traced: without pivoting it would lose accuracy, and "
-            f"expanded it would be too long beyond {_LARGEST}; solve the system outside the formula"
-        )
-    return items
-
-
-def _minor(items: Items, rows: tuple[int, ...], columns: tuple[int, ...], known: dict[Any, Any]) -> Any:
-    """Return a determinant by the first of `rows`; minors of the same rows and columns are computed once."""
-    if not rows:
-        return 1
-    if (rows, columns) not in known:
-        terms = [
-            (items[rows[0], c] if k % 2 == 0 else -items[rows[0], c])
-            * _minor(items, rows[1:], columns[:k] + columns[k + 1 :], known)
-            for k, c in enumerate(columns)
-        ]
-        known[rows, columns] = _total(terms)
-    return known[rows, columns]
-
-
-def _det(a: Any) -> Any:
-    items = _square(a, "det")
-    every = tuple(range(len(items)))
-    return _minor(items, every, every, {})
-
-
-def _inv(a: Any) -> Any:
-    """Return the adjugate over the determinant: right whatever the pivots are."""
-    items = _square(a, "inv")
-    every, known = tuple(range(len(items))), dict[Any, Any]()
-    whole = _minor(items, every, every, known)
-    values = []
-    for i in every:
-        for j in every:
-            minor = _minor(items, every[:j] + every[j + 1 :], every[:i] + every[i + 1 :], known)
-            values.append((minor if (i + j) % 2 == 0 else -minor) / whole)
-    return TracedArray(filled(values, items.shape))
-
-
-def _solve(a: Any, b: Any) -> Any:
-    _square(a, "solve")
-    return _matmul(_inv(a), b)
-
-
-def _cumsum(a: Any, axis: int | None = None) -> Any:
-    items = items_of(a).ravel() if axis is None else np.moveaxis(items_of(a), axis, -1)
-    found = np.empty(items.shape, object)
-    for at in np.ndindex(*items.shape[:-1]):
-        total: Any = 0
-        for k in range(items.shape[-1]):
-            total = total + items[at][k]
-            found[at][k] = total
-    return TracedArray(found if axis is None else np.moveaxis(found, -1, axis))
-
-
-def _where(condition: Any, *choices: Any) -> Any:
-    if len(choices) != 2:
-        raise TracingError("np.where needs three arguments: np.where(c, a, b)")
-
-    def choose(c: Any, a: Any, b: Any) -> Any:
-        if not any(isinstance(value, Traced) for value in (c, a, b)):
-            return a if c else b
-        return traced.where(c, a, b)
-
-    return elementwise(choose, condition, *choices)
-
-
-def _clip(a: Any, a_min: Any = None, a_max: Any = None, *, min: Any = None, max: Any = None) -> Any:
-    low, high = (a_min if min is None else min), (a_max if max is None else max)
-    if low is None and high is None:
-        return a
-    if low is None:
-        return elementwise(lambda x, m: traced.clip(x, None, m), a, high)
-    if high is None:
-        return elementwise(traced.clip, a, low)
-    return elementwise(traced.clip, a, low, high)
-
-
-def _reduction(function: Callable[[list[Any]], Any]) -> Callable[..., Any]:
-    return lambda a, axis=None, keepdims=False: reduced(function, a, axis, keepdims)
-
-
-def _rounded(a: Any, decimals: int = 0) -> Any:
-    return elementwise(lambda x: round(x, decimals), a)
-
-
-def _constant(value: int) -> Callable[..., Any]:
-    return lambda a, *rest, **more: np.full(items_of(a).shape, float(value))
-
-
-_OWN: Final[dict[Callable[..., Any], Callable[..., Any]]] = {
-    np.where: _where,
-    np.clip: _clip,
-    np.sum: _reduction(_total),
-    np.prod: _reduction(_multiplied),
-    np.max: _reduction(_largest),
-    np.min: _reduction(_smallest),
-    np.amax: _reduction(_largest),
-    np.amin: _reduction(_smallest),
-    np.all: _reduction(_logical("and")),
-    np.any: _reduction(_logical("or")),
-    np.mean: _mean,
-    np.cumsum: _cumsum,
-    np.dot: _dot,
-    np.inner: _inner,
-    np.vdot: lambda a, b: _inner(TracedArray(items_of(a).ravel()), TracedArray(items_of(b).ravel())),
-    np.outer: _outer,
-    np.cross: _cross,
-    np.einsum: _einsum,
-    np.round: _rounded,
-    np.around: _rounded,
-    np.linalg.norm: _norm,
-    np.linalg.det: _det,
-    np.linalg.inv: _inv,
-    np.linalg.solve: _solve,
-    np.zeros_like: _constant(0),
-    np.ones_like: _constant(1),
-    np.shape: lambda a: items_of(a).shape,
-    np.ndim: lambda a: items_of(a).ndim,
-    np.size: lambda a: items_of(a).size,
-    np.trace: lambda a: _total(list(items_of(a).diagonal())),
-    np.diff: lambda a: _wrapped(items_of(a)[..., 1:] - items_of(a)[..., :-1]),
-}
-"""NumPy's functions that compute."""
-
-_MOVING: Final = frozenset(
-    (
-        np.stack, np.vstack, np.hstack, np.dstack, np.column_stack, np.concatenate, np.reshape, np.ravel,
-        np.transpose, np.moveaxis, np.swapaxes, np.squeeze, np.expand_dims, np.broadcast_to, np.roll, np.flip,
-        np.fliplr, np.flipud, np.rot90, np.diag, np.diagonal, np.triu, np.tril, np.take, np.repeat, np.tile,
-        np.append, np.atleast_1d, np.atleast_2d, np.copy, np.real, np.block, np.split, np.array_split,
-    )
-)  # fmt: skip
-"""NumPy's functions that only move elements: its own, on the objects."""
-
-
-def function_on_arrays(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    """Apply one of NumPy's functions to arguments of which at least one is traced."""
-    name = getattr(function, "__name__", str(function))
-    try:
-        if function in _OWN:
-            return _OWN[function](*args, **kwargs)
-        if function in _MOVING:
-            found = function(*(_unwrapped(arg) for arg in args), **kwargs)
-            return [_wrapped(part) for part in found] if isinstance(found, list) else _wrapped(found)
-    except TracingError:
-        raise
-    except (TypeError, ValueError, IndexError, np.exceptions.AxisError) as error:
-        raise TracingError(f"np.{name} cannot be traced with these arguments: {error}") from None
-    raise TracingError(
-        f"np.{name} cannot be traced for arrays; write it with operators, elementwise functions, sums and indexing"
-    )
-
-
-def known(function: Callable[..., Any]) -> bool:
-    """Whether a function of NumPy can be traced for arrays."""
-    return function in _OWN or function in _MOVING
-
-
-def _unwrapped(value: Any) -> Any:
-    if isinstance(value, TracedArray | Traced):
-        return items_of(value)
-    if isinstance(value, list | tuple) and any(
-        isinstance(part, TracedArray | Traced | list) for part in value
-    ):
-        return type(value)(_unwrapped(part) for part in value)
-    return value
+        raise TracingError("no value here is traced, and NumPy asked for one to be")
+    return builder
+
+
+def mapped(builder: Builder, build: Build, values: Sequence[Any], take: Take, what: str) -> Any:
+    """Apply `build` to numbers or arrays element by element: a node for numbers alone, else nodes in shape.
+
+    Raises
+    ------
+    TracingError
+        A value that `take` does not take, `what` naming the function.
+    """
+    if not any(map(is_array, values)):
+        nodes = [take(builder, value) for value in values]
+        if None not in nodes:
+            return build(builder, *nodes)
+    arrays = []
+    for value in values:
+        found = nodes_in_shape(builder, value, take)
+        if found is None:
+            raise TracingError(f"{what} takes numbers, not {_culprit(builder, value)}")
+        arrays.append(found)
+    return elementwise(builder, build, arrays)
+
+
+def apply(op: str, values: Sequence[Any], what: str = "") -> Any:
+    """Return the primitive `op` of numbers and arrays of which at least one is traced, element by element."""
+    builder = trace_of(values)
+    if all(is_boolean(value, traced=True) for value in values):
+        raise TracingError(NOT_A_NUMBER)
+    return traced_numbers(builder, mapped(builder, recipes.primitive(op), values, operand, what or op))
+
+
+def where(chosen: Any, a: Any, b: Any) -> Any:
+    """Return `a` where the condition holds, else `b`, element by element; at least one of the three is traced."""
+    builder = trace_of((chosen, a, b))
+    if is_boolean(a) and is_boolean(b):
+        take, wrap = truth, traced_truths
+    else:
+        take, wrap = operand, traced_numbers
+    if not (is_array(chosen) or is_array(a) or is_array(b)):
+        nodes = condition(builder, chosen), take(builder, a), take(builder, b)
+        if None not in nodes:
+            return wrap(builder, Builder.select(builder, *nodes))  # type: ignore[arg-type]
+    conditions = nodes_in_shape(builder, chosen, condition)
+    if conditions is None:
+        raise TracingError(f"the condition of where is a comparison, not {type(chosen).__name__}")
+    arrays = [conditions]
+    for value in (a, b):
+        found = nodes_in_shape(builder, value, take)
+        if found is None:
+            raise TracingError(f"where takes numbers, not {_culprit(builder, value)}")
+        arrays.append(found)
+    return wrap(builder, elementwise(builder, Builder.select, arrays))
+
+
+def clip(x: Any, low: Any = None, high: Any = None) -> Any:
+    """Return `x`, not less than `low` and not more than `high`; None for no bound."""
+    if x is None:
+        raise TracingError("clip takes numbers, not NoneType")
+    builder = trace_of((x, low, high))
+    if low is not None:
+        x = traced_numbers(builder, mapped(builder, Builder.maximum, (x, low), operand, "clip"))
+    if high is not None:
+        x = traced_numbers(builder, mapped(builder, Builder.minimum, (x, high), operand, "clip"))
+    return x
