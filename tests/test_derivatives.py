@@ -8,7 +8,6 @@ import mpmath
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, assume, given, settings
-from test_random import codes, points, program_of
 
 import tapeless as tl
 from tapeless.api import read
@@ -21,6 +20,7 @@ from tapeless.transforms.hessian import hessian, hvp
 from tapeless.transforms.jacobian import jacobian, sparse_jacobian
 from tapeless.transforms.reverse import gradient, vjp
 from tapeless.transforms.sparsity import colours, entries
+from test_random import codes, points, program_of
 
 DIGITS = 30
 
@@ -88,7 +88,8 @@ def test_random_jacobians_join_forward_and_reverse(code, point, tangent, cotange
 
 @pytest.mark.parametrize("way", [jacobians._forward, jacobians._reverse], ids=["forward", "reverse"])
 def test_both_directions_of_accumulation_agree(way, monkeypatch):
-    text = "f(x[4], y): return where(x[0] > y, x[0]*x[1]*sin(y), max(x[2], x[3], y)), abs(x[1])*x[3]**2, y, hypot(x[0], x[2])"
+    text = "f(x[4], y): return where(x[0] > y, x[0]*x[1]*sin(y), max(x[2], x[3], y)), abs(x[1])*x[3]**2, "
+    text += "y, hypot(x[0], x[2])"
     program, point = read(text), ([0.3, -1.2, 0.8, 0.5], 0.1)
     monkeypatch.setattr(jacobians, "_forward" if way is jacobians._reverse else "_reverse", way)
     found = exact(jacobian(program), point)
