@@ -141,7 +141,6 @@ def test_everything_public_has_a_docstring():
         (lambda: tl.compile(sp.Function("f")(x)), "f"),
         (lambda: tl.compile([[x]]), "list of formulas holds"),
         (lambda: tl.compile([x, (x, b)], inputs=[x, b]), "list of formulas holds"),
-        (lambda: tl.compile([x, sp.Matrix([x])], inputs=[x]), "list its elements"),
         (lambda: tl.compile([x, sp.Tuple(x)], inputs=[x]), "list its elements"),
         (lambda: tl.compile([x, None], inputs=[x]), "list of formulas holds"),
         (lambda: tl.compile(sp.Tuple(), inputs=[x]), "empty Tuple"),
@@ -217,11 +216,45 @@ def test_wrt_from_a_generator():
     assert tl.compile("w*x + b", wrt=(name for name in "bw")).wrt == ("b", "w")
 
 
-def test_a_matrix_is_several_outputs():
+def test_a_matrix_is_one_output_with_a_shape():
     for kind in (sp.Matrix, sp.ImmutableMatrix, sp.SparseMatrix):
         f = tl.compile(kind([[w, 2 * x], [w * x, 0]]), inputs=[w, x])
-        assert f.output_names == ("out0", "out1", "out2", "out3")
-        assert f(2.0, 3.0) == (2.0, 6.0, 6.0, 0.0)
+        assert f.signature == "(),()->(2,2)"
+        np.testing.assert_array_equal(f(2.0, 3.0), [[2.0, 6.0], [6.0, 0.0]])
+    assert tl.compile(sp.Matrix([w, x]), inputs=[w, x]).signature == "(),()->(2)"
+    cube = tl.compile(sp.Array([[[w, x]], [[w * x, 1]]]), inputs=[w, x])
+    np.testing.assert_array_equal(cube(2.0, 3.0), [[[2.0, 3.0]], [[6.0, 1.0]]])
+    several = tl.compile([sp.Matrix([w, x]), w * x], inputs=[w, x])
+    assert several.signature == "(),()->(2),()"
+    np.testing.assert_array_equal(several.jacobian(2.0, 3.0), [[1, 0], [0, 1], [3, 2]])
+
+
+def test_matrix_symbols_are_inputs_with_a_shape():
+    A, v = sp.MatrixSymbol("A", 2, 3), sp.MatrixSymbol("v", 3, 1)
+    f = tl.compile(A * v, inputs=[A, v])
+    assert f.signature == "(2,3),(3)->(2)"
+    at, by = np.arange(6.0).reshape(2, 3), np.array([1.0, -1.0, 2.0])
+    np.testing.assert_array_equal(f(at, by), at @ by)
+    g = tl.compile(A[0, 1] * v[2, 0] + w, inputs=["A", "v", "w"])
+    assert g(at, by, 5.0) == 7.0
+    square = sp.MatrixSymbol("S", 2, 2)
+    h = tl.compile([sp.trace(square), sp.det(square.as_explicit()), square.T + square], inputs=[square])
+    assert h.signature == "(2,2)->(),(),(2,2)"
+    with pytest.raises(tl.ArgumentError, match="must be numbers"):
+        tl.compile(
+            sp.MatrixSymbol("M", sp.Symbol("n"), 2)[0, 0], inputs=[sp.MatrixSymbol("M", sp.Symbol("n"), 2)]
+        )
+
+
+def test_elements_of_indexed_bases_and_deferred_vectors():
+    i, d = sp.IndexedBase("i"), sp.DeferredVector("d")
+    f = tl.compile(i[0] * i[2] + d[1], inputs={"i": (3,), "d": (2,)})
+    assert f.signature == "(3),(2)->()"
+    assert f([2.0, 0.0, 4.0], [0.0, 1.0]) == 9.0
+    assert tl.compile(sp.IndexedBase("B")[1, 0], inputs={"B": (2, 2)})([[1.0, 2.0], [3.0, 4.0]]) == 3.0
+
+
+def test_an_empty_matrix_has_no_formula():
     with pytest.raises(tl.ArgumentError, match="empty"):
         tl.compile(sp.Matrix(0, 0, []), inputs=[x])
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import keyword
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import product
 from typing import TYPE_CHECKING, Any
 
 from tapeless.assembly import Face, Member, assemble
@@ -348,8 +349,10 @@ def _read_sympy(source: Any, name: str | None, inputs: Inputs, shapes: Shapes) -
 
     from tapeless.frontend.symbolic import Argument, Result, program_from_sympy
 
-    several = isinstance(source, list | tuple | sympy.Tuple | sympy.MatrixBase)
-    formulas = [_formula(item) for item in (source if several else [source])]
+    outputs = [
+        _output(item) for item in (source if isinstance(source, list | tuple | sympy.Tuple) else [source])
+    ]
+    formulas = [formula for row, _ in outputs for formula in row]
     if not formulas:
         raise ArgumentError(f"there is no formula in this empty {type(source).__name__}")
     free = sorted(_free_symbols(formulas), key=str)
@@ -369,14 +372,60 @@ def _read_sympy(source: Any, name: str | None, inputs: Inputs, shapes: Shapes) -
     else:
         given = [inputs] if isinstance(inputs, str | sympy.Basic) else list(inputs)
         symbols = [by_name.get(item, _symbol(item)) if isinstance(item, str) else item for item in given]
-    _only_shapes({}, shapes)
-    arguments = [Argument(str(symbol), (symbol,)) for symbol in symbols]
+    arguments = [Argument(*_elements(symbol, free, shapes)) for symbol in symbols]
+    _only_shapes({argument.name: argument.shape for argument in arguments}, shapes)
     _need_inputs(arguments)
     taken = {argument.name for argument in arguments}
-    count = len(formulas)
+    count = len(outputs)
     names = [_free_name("out" if count == 1 else f"out{k}", taken) for k in range(count)]
-    results = [Result(n, (formula,)) for n, formula in zip(names, formulas, strict=True)]
+    results = [Result(n, row, shape) for n, (row, shape) in zip(names, outputs, strict=True)]
     return program_from_sympy(results, arguments, name or "f")
+
+
+def _output(item: Any) -> tuple[tuple[Any, ...], tuple[int, ...]]:
+    """Return the formulas of one output and its shape: (n,) for a column, (r, c) for any other matrix."""
+    import sympy
+
+    if isinstance(item, sympy.Trace):
+        matrix = item.arg.as_explicit()
+        item = sympy.Add(*(matrix[i, i] for i in range(matrix.rows)))
+    if isinstance(item, sympy.MatrixExpr):
+        item = item.as_explicit()
+    if isinstance(item, sympy.MatrixBase):
+        shape = (item.rows,) if item.cols == 1 else (item.rows, item.cols)
+        return tuple(_formula(entry) for entry in item.flat()), shape
+    if isinstance(item, sympy.NDimArray):
+        return tuple(_formula(entry) for entry in sympy.flatten(item.tolist())), tuple(map(int, item.shape))
+    return (_formula(item),), ()
+
+
+def _elements(
+    symbol: Any, free: Sequence[Any], shapes: Shapes
+) -> tuple[str, tuple[Any, ...], tuple[int, ...]]:
+    """Return name, scalars and shape of an input: a symbol, a MatrixSymbol, or what has its shape in `inputs=`."""
+    import sympy
+
+    name = str(symbol)
+    if isinstance(symbol, sympy.MatrixSymbol):
+        if not all(extent.is_Integer for extent in symbol.shape):
+            raise ArgumentError(
+                f"the matrix {name} has the shape {symbol.shape}; its extents must be numbers"
+            )
+        rows, columns = map(int, symbol.shape)
+        scalars = tuple(symbol[i, j] for i in range(rows) for j in range(columns))
+        return name, scalars, (rows,) if columns == 1 else (rows, columns)
+    shape = (shapes or {}).get(name, ())
+    places = list(product(*map(range, shape)))
+    bases = {item.base for item in free if isinstance(item, sympy.Indexed) and str(item.base) == name}
+    if shape and bases:
+        base = bases.pop()
+        return name, tuple(base[at] for at in places), shape
+    spelt = {
+        f"{name}[{', '.join(map(str, at))}]": at for at in places
+    }  # as a DeferredVector spells its elements
+    if shape and any(str(item) in spelt for item in free):
+        return name, tuple(sympy.Symbol(text) for text in spelt), shape
+    return name, (symbol,), ()
 
 
 def _formula(item: Any) -> Any:
