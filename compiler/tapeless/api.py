@@ -42,14 +42,15 @@ def compile(
     ----------
     source : str, sympy expression, sequence of them, sympy Matrix, Function, or callable
         A formula text (`"line(w, x, b) = w*x + b"`, or just `"w*x + b"`), sympy, or a Python function that is
-        traced. The formulas of a sequence, or of a matrix row by row, are the outputs out0, out1, ... Left out,
-        a decorator is returned.
+        traced. The formulas of a sequence are the outputs out0, out1, ...; a Matrix, a matrix expression or an
+        Array is one output with a shape, `(n,)` for a column. Left out, a decorator is returned.
     name : str, optional
         Name of the function; an identifier.
     inputs : sequence of str or Symbol, or mapping, optional
-        The inputs in order; a mapping gives their core shapes, of which `()`, a scalar, is the only one that can be
-        chosen here (a text says others in its header: `f(x[3]) = ...`). Required for sympy with more than one
-        symbol; for a text without header the default is the order of first appearance.
+        The inputs in order; a mapping gives their core shapes: those of arrays that a Python function takes, and
+        of an IndexedBase or DeferredVector in sympy (a MatrixSymbol has its own; a text says shapes in its header:
+        `f(x[3]) = ...`). Required for sympy with more than one symbol; for a text without header the default is
+        the order of first appearance.
     wrt : str or sequence of str, optional
         The inputs to differentiate by; the others are constants. Default: all.
     dtype : {"float64", "float32"}
