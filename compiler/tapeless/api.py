@@ -307,7 +307,7 @@ def _read_text(text: str, name: str | None, order: tuple[str, ...] | None, shape
         for known in (order if order is not None else declared)
     ]
     _need_inputs(arguments)
-    results = [Result(n, (e,)) for n, e in zip(formula.output_names, formula.outputs, strict=True)]
+    results = [Result(*row) for row in formula.results]
     return program_from_sympy(results, arguments, name or formula.name or "f")
 
 

@@ -30,7 +30,7 @@ _TOKEN: Final = re.compile(
       (?P<name>[A-Za-z_\x80-\U0010ffff][A-Za-z0-9_\x80-\U0010ffff]*)
     | (?P<number>(?:{_DIGITS}(?:\.(?:{_DIGITS})?)?|\.{_DIGITS})(?:[eE][+-]?{_DIGITS})?)
     | (?P<refused>\*\*=|//=?|:=|->|\+=|-=|\*=|/=|=<|=>|<>|<<|>>|&&|\|\||!(?!=))
-    | (?P<symbol>\*\*|<=|>=|==|!=|[-+*/()<>,=:\[\]])
+    | (?P<symbol>\*\*|<=|>=|==|!=|[-+*/@()<>,=:\[\]])
     | (?P<newline>\n)
     | (?P<comment>\#[^\n]*)
     | (?P<end>\Z)
@@ -44,7 +44,6 @@ _SIGNS: Final[dict[str, str]] = {
     "^": "powers are written **: x**2",
     "//": "for the whole part of a quotient write floor(x/y)",
     "%": "for the rest of a division write fmod(x, y), of the sign of x, or x - y*floor(x/y), of the sign of y",
-    "@": "there is no matrix product; write the sum out: x[0]*y[0] + x[1]*y[1]",
     "&": "conditions are joined by the word and",
     "&&": "conditions are joined by the word and",
     "|": "conditions are joined by the word or; the absolute value of x is abs(x)",

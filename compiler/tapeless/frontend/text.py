@@ -9,7 +9,8 @@ Equal subexpressions of one text are one sympy object, and so is a let wherever 
 
 An element `x[0]` of a declared array is the plain symbol called "x[0]" (`A[0, 1]` for two indices), the same that
 shows it when formulas are printed. No name of a formula can hold a bracket, so it cannot be mistaken.
-Arithmetic on a whole array is refused so far: it belongs where a name is read, see `_Parser._variable`.
+An array is a NumPy array of operands. Arithmetic with arrays repeats, for each element, what the scalar operator
+does, so that a formula of arrays is the formulas of its elements and nothing beyond.
 
 Constants: the value of every subexpression without a variable is followed in double, or exactly while it is
 short, and has to be finite before sympy sees it; so 9**9**9 costs nothing.
@@ -25,11 +26,14 @@ from fractions import Fraction
 from itertools import chain, product
 from typing import Any, ClassVar, Final, NamedTuple, NoReturn
 
+import numpy as np
 import sympy
 from sympy.functions.elementary.piecewise import ExprCondPair
 
-from tapeless.errors import FormulaError, LimitError, UnsupportedError
+from tapeless.errors import FormulaError, LimitError
+from tapeless.frontend import text_array
 from tapeless.frontend.lexer import KEYWORDS, Token, number, shown, tokens
+from tapeless.frontend.text_array import FUNCTIONS_OF_ARRAYS, ShapeError
 from tapeless.frontend.vocabulary import ADVICE, FUNCTIONS, InOrder, Word, unevaluated
 
 MAX_LENGTH: Final = 10_000_000
@@ -40,6 +44,8 @@ MAX_NODES: Final = 2_000_000
 """Different subexpressions of a formula."""
 MAX_SCALARS: Final = 1_000_000
 """Scalars of all declared inputs together."""
+MAX_ELEMENTS: Final = 10_000_000
+"""Elements of all arrays that a formula goes through, and products of its matrix products, together."""
 
 _EXACT_BITS: Final = 4096
 """Constants are followed exactly up to this length, then in double."""
@@ -84,17 +90,26 @@ class Formula:
     declared
         Whether a header gave the inputs.
     outputs
-        One unevaluated sympy expression per output.
+        One unevaluated sympy expression per output; for one with a shape, a tuple of them in C order.
     output_names
         One name per output, no two alike and none that of an input: the let's, where a let is returned as it is,
         else "out", or "out0", "out1", ... where there are several.
+    output_shapes
+        One shape per output; `()` for a scalar.
     """
 
     name: str | None
     inputs: tuple[Declared, ...]
     declared: bool
-    outputs: tuple[sympy.Expr, ...]
+    outputs: tuple[Any, ...]
     output_names: tuple[str, ...]
+    output_shapes: tuple[tuple[int, ...], ...]
+
+    @property
+    def results(self) -> Iterator[tuple[str, tuple[sympy.Expr, ...], tuple[int, ...]]]:
+        """Name, elements in C order and shape of each output."""
+        for name, output, shape in zip(self.output_names, self.outputs, self.output_shapes, strict=True):
+            yield name, output if isinstance(output, tuple) else (output,), shape
 
 
 def parse(text: str) -> Formula:
@@ -112,8 +127,6 @@ def parse(text: str) -> Formula:
         A text that is no formula. The message shows the place and says what to write.
     LimitError
         A text beyond one of the limits.
-    UnsupportedError
-        A whole array where a number is needed.
     """
     if len(text) > MAX_LENGTH:
         raise LimitError(f"the formula has {len(text)} characters; the limit is {MAX_LENGTH}")
@@ -135,15 +148,18 @@ _Value = int | Fraction | float
 """What a constant is worth; a double where exactness would be long."""
 
 
+_ARRAY: Final = "array"
+
+
 class _Operand(NamedTuple):
     """A subexpression that has been read.
 
     Attributes
     ----------
     expr
-        The sympy expression.
+        The sympy expression; of an array, the operands that are its elements, in its shape.
     truth
-        Whether it is a condition, not a number.
+        Whether it is a condition, not a number; `_ARRAY` for an array, of either.
     value
         Its value, where it is a constant.
     start
@@ -151,7 +167,7 @@ class _Operand(NamedTuple):
     """
 
     expr: Any
-    truth: bool
+    truth: bool | str
     value: _Value | None
     start: int
 
@@ -167,6 +183,8 @@ class _Maker:
         self.text = text
         self._made: dict[tuple[Any, ...], Any] = {}
         self._literals: dict[_Value, Any] = {}
+        self._elements = 0
+        self.arithmetic = text_array.Arithmetic(self._total, self._product, self._root)
 
     def make(self, kind: Any, *args: Any) -> Any:
         """Return the unevaluated expression of a class."""
@@ -204,6 +222,81 @@ class _Maker:
         """Refuse the text, with the place."""
         raise FormulaError(message, self.text, start)
 
+    def elementwise(
+        self, start: int, operands: list[_Operand], build: Callable[[list[_Operand]], _Operand]
+    ) -> _Operand:
+        """Return the array of what `build` makes of the elements at each place, by NumPy's broadcasting."""
+        parts = [operand.expr if operand.truth is _ARRAY else operand for operand in operands]
+        shape = self.fitting(
+            start, text_array.broadcast, [p.shape if isinstance(p, np.ndarray) else () for p in parts]
+        )
+        self.count(math.prod(shape) * len(parts))
+        starts = [operand.start for operand in operands]
+        found = [
+            build([_Operand(x[0], x[1], x[2], at) for x, at in zip(row, starts, strict=True)])
+            for row in text_array.columns(parts, shape)
+        ]
+        return self.array(text_array.in_shape(found, shape), start)
+
+    def array(self, elements: Any, start: int) -> _Operand:
+        """Return elements in a shape as an operand; one that is alone as itself."""
+        if isinstance(elements, np.ndarray):
+            return _Operand(elements, _ARRAY, None, start)
+        return elements._replace(start=start)  # type: ignore[no-any-return]
+
+    def count(self, elements: int) -> None:
+        """Count elements that are about to be made, and refuse too many."""
+        self._elements += elements
+        if self._elements > MAX_ELEMENTS:
+            raise LimitError(f"the arrays of the formula have more than {MAX_ELEMENTS} elements together")
+
+    def fitting(self, start: int, function: Callable[..., Any], *args: Any) -> Any:
+        """Call a function of shapes, and refuse the text where they do not fit."""
+        try:
+            return function(*args)
+        except ShapeError as error:
+            raise FormulaError(str(error), self.text, start) from None
+
+    def matmul(self, left: _Operand, right: _Operand) -> _Operand:
+        """Return the product left @ right."""
+        for operand in (left, right):
+            if operand.truth is not _ARRAY:
+                self.fail("@ multiplies arrays; write * for a number", operand.start)
+            self.need_numbers(operand)
+        self.count(text_array.cost_of_matmul(left.expr, right.expr))
+        found = self.fitting(left.start, text_array.matmul, self.arithmetic, left.expr, right.expr)
+        return self.array(found, left.start)
+
+    def _total(self, terms: Any) -> _Operand:
+        chain_: _Sum | None = None
+        (last, negative), *before = reversed(terms)
+        sign = "-" if negative else "+"
+        for term, minus in reversed(before):
+            if chain_ is None:
+                assert not minus
+                chain_ = _Sum(self, term, "+")
+            else:
+                chain_.operator = "-" if minus else "+"
+                chain_.take(term, "+")
+        if chain_ is None:
+            return last  # type: ignore[no-any-return]
+        chain_.operator = sign
+        return chain_.close(last)
+
+    def _product(self, left: _Operand, right: _Operand) -> _Operand:
+        return _Product(self, left, "*").close(right)
+
+    def _root(self, operand: _Operand) -> _Operand:
+        return _Call(self, FUNCTIONS["sqrt"], operand.start).close(operand)
+
+    def need_numbers(self, operand: _Operand) -> None:
+        """Refuse conditions where a number or an array of numbers is needed."""
+        if operand.truth is _ARRAY:
+            if any(element.truth for element in operand.expr.flat):
+                self.need_number(operand._replace(truth=True))
+        else:
+            self.need_number(operand)
+
     def need_number(self, operand: _Operand) -> None:
         """Refuse a condition where a number is needed."""
         if operand.truth:
@@ -213,7 +306,7 @@ class _Maker:
 
     def need_condition(self, operand: _Operand, place: str) -> None:
         """Refuse a number where a condition is needed."""
-        if not operand.truth:
+        if operand.truth is not True:
             self.fail(f"{place} needs a condition, and this is a number; compare it: x != 0", operand.start)
 
     def constant(self, start: int, compute: Callable[..., _Value], *values: _Value) -> _Value:
@@ -299,6 +392,64 @@ class _Chain(_Open):
         """Take the operand before an operator."""
         raise NotImplementedError
 
+    def so_far(self) -> _Operand:
+        """Return what the operands taken make, without the operator that waits for the next."""
+        raise NotImplementedError
+
+    def with_arrays(self) -> _ArrayChain:
+        """Return the chain that goes on from here with arrays."""
+        return _ARRAY_CHAINS[type(self)](self.maker, self.so_far(), self.operator)
+
+
+class _ArrayChain(_Chain):
+    """Operands of which some are arrays: the chain of scalars is repeated for each element."""
+
+    __slots__ = ("operands", "operators")
+    kind: ClassVar[type[_Chain]]
+
+    def __init__(self, maker: _Maker, first: _Operand, operator: str) -> None:
+        self.operands: list[_Operand] = []
+        self.operators: list[str] = []
+        super().__init__(maker, first, operator)
+
+    def take(self, operand: _Operand, operator: str) -> None:
+        """Take the operand before an operator; one after @ is multiplied at once."""
+        if self.operator == "@":
+            operand = self.maker.matmul(self._joined(), operand)
+            self.operands, self.operators = [], []
+        self.operands.append(operand)
+        self.operators.append(operator)
+        self.operator = operator
+
+    def _joined(self) -> _Operand:
+        """Return what the operands make, element by element."""
+        operands, operators, kind, maker = self.operands, self.operators, self.kind, self.maker
+        if len(operands) == 1:
+            return operands[0]
+
+        def build(row: list[_Operand]) -> _Operand:
+            made = kind(maker, row[0], operators[0])
+            for operand, operator in zip(row[1:-1], operators[1:-1], strict=True):
+                made.take(operand, operator)
+            return made.close(row[-1])
+
+        if all(operand.truth is not _ARRAY for operand in operands):
+            return build(operands)
+        return maker.elementwise(self.start, operands, build)
+
+    def so_far(self) -> _Operand:
+        """Return what the operands taken make."""
+        return self._joined()
+
+    def with_arrays(self) -> _ArrayChain:
+        """Return the chain itself."""
+        return self
+
+    def close(self, last: _Operand) -> _Operand:
+        """Make the array."""
+        self.take(last, "")
+        return self._joined()._replace(start=self.start)
+
 
 class _Sum(_Chain):
     __slots__ = ("terms", "value")
@@ -324,7 +475,15 @@ class _Sum(_Chain):
 
     def close(self, last: _Operand) -> _Operand:
         """Make the Add."""
+        if last.truth is _ARRAY:
+            return self.with_arrays().close(last)
         self.take(last, "")
+        return self.so_far()
+
+    def so_far(self) -> _Operand:
+        """Return the Add of the terms taken; a term alone as it is."""
+        if len(self.terms) == 1:
+            return _Operand(self.terms[0], False, self.value, self.start)
         return _Operand(self.maker.make(sympy.Add, *self.terms), False, self.value, self.start)
 
 
@@ -361,8 +520,16 @@ class _Product(_Chain):
         self.maker.fail("this divides by zero", operand.start)
 
     def close(self, last: _Operand) -> _Operand:
-        """Make the Mul; 1/x is a power alone."""
+        """Make the Mul."""
+        if last.truth is _ARRAY:
+            return self.with_arrays().close(last)
         self.take(last, "")
+        return self.so_far()
+
+    def so_far(self) -> _Operand:
+        """Return the Mul of the factors taken; 1/x is a power alone, and a factor alone as it is."""
+        if len(self.factors) == 1:
+            return _Operand(self.factors[0], False, self.value, self.start)
         factors = self.factors[1:] if self.factors[0] is sympy.S.One else self.factors
         kind = InOrder if any(map(_is_reciprocal, factors[:-1])) else sympy.Mul
         return _Operand(self.maker.make(kind, *factors), False, self.value, self.start)
@@ -388,6 +555,8 @@ class _Sign(_Open):
 
     def close(self, last: _Operand) -> _Operand:
         """Make the negative."""
+        if last.truth is _ARRAY:
+            return self.maker.elementwise(self.start, [last], lambda row: self.close(row[0]))
         self.maker.need_number(last)
         if not self.negative:
             return last._replace(start=self.start)
@@ -401,12 +570,18 @@ class _Power(_Open):
 
     def __init__(self, maker: _Maker, base: _Operand) -> None:
         super().__init__(maker, base.start)
-        maker.need_number(base)
+        if base.truth is not _ARRAY:
+            maker.need_number(base)
         self.base = base
 
     def close(self, last: _Operand) -> _Operand:
         """Make the Pow."""
-        self.maker.need_number(last)
+        maker = self.maker
+        if last.truth is _ARRAY or self.base.truth is _ARRAY:
+            return maker.elementwise(
+                self.start, [self.base, last], lambda row: _Power(maker, row[0]).close(row[1])
+            )
+        maker.need_number(last)
         base, exponent = self.base.value, last.value
         value: _Value | None = None
         if base is not None and exponent is not None:
@@ -423,11 +598,12 @@ class _Power(_Open):
 class _Comparison(_Chain):
     """One comparison, or several in a row, which all have to hold."""
 
-    __slots__ = ("left", "relations")
+    __slots__ = ("left", "relations", "taken")
     level = _COMPARISON
 
     def __init__(self, maker: _Maker, first: _Operand, operator: str) -> None:
         self.relations: list[Any] = []
+        self.taken: list[tuple[_Operand, str]] = []
         self.left: Any = None
         super().__init__(maker, first, operator)
 
@@ -437,10 +613,20 @@ class _Comparison(_Chain):
         if self.operator:
             self.relations.append(self.maker.make(_RELATIONS[self.operator], self.left, operand.expr))
         self.left = operand.expr
+        self.taken.append((operand, operator))
         self.operator = operator
+
+    def with_arrays(self) -> _ArrayChain:
+        """Return the chain that goes on with arrays; all that were compared so far are in it again."""
+        found = _ArrayComparison(self.maker, self.taken[0][0], self.taken[0][1])
+        for operand, operator in self.taken[1:]:
+            found.take(operand, operator)
+        return found
 
     def close(self, last: _Operand) -> _Operand:
         """Make the relation, or the And of several."""
+        if last.truth is _ARRAY:
+            return self.with_arrays().close(last)
         self.take(last, "")
         relations = self.relations
         expr = relations[0] if len(relations) == 1 else self.maker.make(sympy.And, *relations)
@@ -465,7 +651,15 @@ class _Junction(_Chain):
 
     def close(self, last: _Operand) -> _Operand:
         """Make the And or Or."""
+        if last.truth is _ARRAY:
+            return self.with_arrays().close(last)
         self.take(last, "")
+        return self.so_far()
+
+    def so_far(self) -> _Operand:
+        """Return the And or Or of the conditions taken; one alone as it is."""
+        if len(self.conditions) == 1:
+            return _Operand(self.conditions[0], True, None, self.start)
         return _Operand(self.maker.make(self.kind, *self.conditions), True, None, self.start)
 
 
@@ -493,6 +687,8 @@ class _Not(_Open):
 
     def close(self, last: _Operand) -> _Operand:
         """Make the Not: the logical one, not the opposite comparison, for a NaN makes both false."""
+        if last.truth is _ARRAY:
+            return self.maker.elementwise(self.start, [last], lambda row: self.close(row[0]))
         self.maker.need_condition(last, "the word not")
         expr = self.maker.make(sympy.Not, last.expr) if self.negative else last.expr
         return _Operand(expr, True, None, self.start)
@@ -511,13 +707,15 @@ class _Choice(_Open):
 
     def take_value(self, value: _Operand, start: int) -> None:
         """Take the value before an `if`, which stands at `start`."""
-        self.maker.need_number(value)
+        if value.truth is not _ARRAY:
+            self.maker.need_number(value)
         self.value = value
         self.waits_for_else = start
 
     def take_condition(self, condition: _Operand) -> None:
         """Take the condition before an `else`."""
-        self.maker.need_condition(condition, "the word if")
+        if condition.truth is not _ARRAY:
+            self.maker.need_condition(condition, "the word if")
         self.pairs.append((self.value, condition))
         self.waits_for_else = -1
 
@@ -525,8 +723,20 @@ class _Choice(_Open):
         """Make the Piecewise."""
         if self.waits_for_else >= 0:
             self.maker.fail("this if has no else; write a if c else b", self.waits_for_else)
+        parts = [*chain.from_iterable(self.pairs), last]
+        if any(part.truth is _ARRAY for part in parts):
+            return self.maker.elementwise(self.start, parts, self._one)
         self.maker.need_number(last)
         return _Operand(_piecewise(self.maker, self.pairs, last), False, None, self.start)
+
+    def _one(self, row: list[_Operand]) -> _Operand:
+        """Make the choice of one element: value, condition, value, condition, ..., value."""
+        made = _Choice(self.maker, row[0], self.start)
+        made.take_condition(row[1])
+        for value, condition in zip(row[2:-1:2], row[3:-1:2], strict=True):
+            made.take_value(value, self.start)
+            made.take_condition(condition)
+        return made.close(row[-1])
 
 
 def _piecewise(maker: _Maker, pairs: list[tuple[_Operand, _Operand]], last: _Operand) -> Any:
@@ -540,6 +750,7 @@ class _Bracket(_Open):
 
     __slots__ = ()
     level = _BRACKET
+    closing: ClassVar[str] = ")"
 
     def comma(self, operand: _Operand, start: int) -> None:
         """Take the operand before a comma."""
@@ -550,6 +761,7 @@ class _Line(_Bracket):
     """The bottom of the stack: the outputs of a line, separated by commas."""
 
     __slots__ = ("outputs",)
+    closing = ""
 
     def __init__(self, maker: _Maker, start: int) -> None:
         super().__init__(maker, start)
@@ -572,6 +784,30 @@ class _Parenthesis(_Bracket):
         return last._replace(start=self.start)
 
 
+class _List(_Bracket):
+    """An array written out: `[a, b]`, `[[a, b], [c, d]]`, with arrays for rows as well."""
+
+    __slots__ = ("rows",)
+    closing = "]"
+
+    def __init__(self, maker: _Maker, start: int) -> None:
+        super().__init__(maker, start)
+        self.rows: list[_Operand] = []
+
+    def comma(self, operand: _Operand, start: int) -> None:
+        """Take a row."""
+        self.rows.append(operand)
+
+    def close(self, last: _Operand) -> _Operand:
+        """Make the array."""
+        maker = self.maker
+        self.rows.append(last)
+        rows = [row.expr if row.truth is _ARRAY else row for row in self.rows]
+        found = maker.fitting(self.start, text_array.stacked, rows)
+        maker.count(found.size)
+        return maker.array(found, self.start)
+
+
 class _Call(_Bracket):
     __slots__ = ("arguments", "word")
 
@@ -588,7 +824,17 @@ class _Call(_Bracket):
         """Make the call."""
         word, arguments, maker = self.word, self.arguments, self.maker
         arguments.append(last)
+        if len(arguments) == 1 and last.truth is _ARRAY and word.most is None:
+            # max and min of an array: of its elements
+            arguments = [element._replace(start=last.start) for element in last.expr.flat]
+            if len(arguments) == 1:
+                return arguments[0]
+            self.arguments = arguments
         self._check_number()
+        if word.name in FUNCTIONS_OF_ARRAYS:
+            return self._of_arrays()
+        if any(argument.truth is _ARRAY for argument in arguments):
+            return maker.elementwise(self.start, arguments, self._one)
         if word is _WHERE:
             condition, yes, no = arguments
             maker.need_condition(condition, "where")
@@ -606,6 +852,24 @@ class _Call(_Bracket):
         expr = word.build(*(argument.expr for argument in arguments), make=maker.make)
         return _Operand(expr, False, value, self.start)
 
+    def _one(self, row: list[_Operand]) -> _Operand:
+        """Make the call of one element."""
+        made = _Call(self.maker, self.word, self.start)
+        made.arguments = row[:-1]
+        return made.close(row[-1])
+
+    def _of_arrays(self) -> _Operand:
+        """Make the call of a function of whole arrays."""
+        maker, name = self.maker, self.word.name
+        for argument in self.arguments:
+            if argument.truth is not _ARRAY:
+                maker.fail(f"{name} takes an array, and this is one number or condition", argument.start)
+            maker.need_numbers(argument)
+            maker.count(argument.expr.size)
+        parts = [argument.expr for argument in self.arguments]
+        _, function = FUNCTIONS_OF_ARRAYS[name]
+        return maker.array(maker.fitting(self.start, function, maker.arithmetic, *parts), self.start)
+
     def _check_number(self) -> None:
         word, count = self.word, len(self.arguments)
         if count < word.least or (word.most is not None and count > word.most):
@@ -622,6 +886,8 @@ def _wrong_number(word: Word, count: int) -> str:
     return f"{word.name} takes {wanted}, not {count}; write {word.signature}"
 
 
+_OPENING: Final = frozenset("([")
+_CLOSING: Final = frozenset(")]")
 _RELATIONS: Final[dict[str, Any]] = {
     "<": sympy.StrictLessThan,
     "<=": sympy.LessThan,
@@ -635,11 +901,50 @@ _CHAINS: Final[dict[str, type[_Chain]]] = {
     "-": _Sum,
     "*": _Product,
     "/": _Product,
+    "@": _Product,
     **dict.fromkeys(_RELATIONS, _Comparison),
     "and": _And,
     "or": _Or,
 }
 _WHERE: Final = Word("where", ("c", "a", "b"), unevaluated, float, "a where c holds, else b")
+_OF_ARRAYS: Final = {
+    name: Word(name, args, unevaluated, float) for name, (args, _) in FUNCTIONS_OF_ARRAYS.items()
+}
+
+
+class _ArraySum(_ArrayChain):
+    __slots__ = ()
+    level = _SUM
+    kind = _Sum
+
+
+class _ArrayProduct(_ArrayChain):
+    __slots__ = ()
+    level = _PRODUCT
+    kind = _Product
+
+
+class _ArrayComparison(_ArrayChain):
+    __slots__ = ()
+    level = _COMPARISON
+    kind = _Comparison
+
+
+class _ArrayAnd(_ArrayChain):
+    __slots__ = ()
+    level = _AND
+    kind = _And
+
+
+class _ArrayOr(_ArrayChain):
+    __slots__ = ()
+    level = _OR
+    kind = _Or
+
+
+_ARRAY_CHAINS: Final[dict[type[_Chain], type[_ArrayChain]]] = {
+    one.kind: one for one in (_ArraySum, _ArrayProduct, _ArrayComparison, _ArrayAnd, _ArrayOr)
+}
 
 
 # ---- the parser
@@ -712,13 +1017,17 @@ class _Parser:
             if self.token[0] != "end":
                 self._refuse_second_line()
         for output in outputs:
-            self.maker.need_number(output)
+            self.maker.need_numbers(output)
         return Formula(
             name,
             tuple(self.inputs.values()),
             self.header is not None,
-            tuple(output.expr for output in outputs),
+            tuple(
+                tuple(element.expr for element in output.expr.flat) if output.truth is _ARRAY else output.expr
+                for output in outputs
+            ),
             self._name_outputs(names),
+            tuple(output.expr.shape if output.truth is _ARRAY else () for output in outputs),
         )
 
     def _advance(self) -> None:
@@ -943,8 +1252,8 @@ class _Parser:
             elif kind == "number":
                 value = number(self.text, start, word)
                 operand = _Operand(maker.literal(value), False, value, start)
-            elif kind == "(":
-                stack.append(_Parenthesis(maker, start))
+            elif kind in _OPENING:
+                stack.append(_Parenthesis(maker, start) if kind == "(" else _List(maker, start))
                 nesting += 1
                 if nesting > MAX_NESTING:
                     self._refuse_nesting(start)
@@ -978,7 +1287,9 @@ class _Parser:
                         nesting -= top.level == _POWER
                         stack.pop()
                         top = stack[-1]
-                    if top.level == level:
+                    if operand.truth is _ARRAY or kind == "@":
+                        self._take_array(stack, chain_of, operand, kind)
+                    elif top.level == level:
                         top.take(operand, kind)  # type: ignore[attr-defined]
                     else:
                         stack.append(chain_of(maker, operand, kind))
@@ -995,9 +1306,9 @@ class _Parser:
                     operand = top.close(operand)
                     nesting -= top.level == _POWER
                 top = stack[-1]
-                if kind == ")":
-                    if top is base:
-                        self.fail("there is no opening parenthesis for this one", start)
+                if kind in _CLOSING:
+                    if top.closing != kind:  # type: ignore[attr-defined]
+                        self._refuse_closing(token, top)
                     stack.pop()
                     nesting -= 1
                     operand = top.close(operand)
@@ -1017,6 +1328,16 @@ class _Parser:
                     return operand, False
                 self._refuse_operator(token, ahead, top)
             token, ahead = ahead, advance()
+
+    def _take_array(self, stack: list[_Open], kind: type[_Chain], operand: _Operand, operator: str) -> None:
+        """Take an operand of a chain with arrays."""
+        top = stack[-1]
+        if top.level == kind.level:
+            assert isinstance(top, _Chain)
+            stack[-1] = arrays = top.with_arrays()
+            arrays.take(operand, operator)
+        else:
+            stack.append(_ARRAY_CHAINS[kind](self.maker, operand, operator))
 
     def _open_not(self, stack: list[_Open], start: int) -> None:
         top = stack[-1]
@@ -1051,7 +1372,7 @@ class _Parser:
         """Return the function that is called."""
         if name == "where":
             return _WHERE
-        word = FUNCTIONS.get(name)
+        word = FUNCTIONS.get(name) or _OF_ARRAYS.get(name)
         if word is not None:
             return word
         if name in _NOT_NUMBERS:
@@ -1077,8 +1398,7 @@ class _Parser:
         if name in _NOT_NUMBERS:
             self.fail(_NOT_NUMBERS[name], start)
         if name in self.inputs:
-            # Elementwise arithmetic on whole arrays would start here.
-            self._refuse_array(self.inputs[name], start)
+            return self._whole(self.inputs[name], start)
         if self.header is not None:
             known = [*self.inputs, *self.lets]
             near = get_close_matches(name, known[:1000], n=1)
@@ -1092,37 +1412,83 @@ class _Parser:
         self.known[name] = operand
         return operand
 
-    def _refuse_array(self, item: Declared, start: int) -> NoReturn:
-        name = shown(item.name)
-        zeros, ones = ", ".join("0" * len(item.shape)), ", ".join(["0"] * (len(item.shape) - 1) + ["1"])
-        message = (
-            f"{name} is an array of shape {item.shape}, and a number is needed; "
-            f"write {name}[{zeros}], {name}[{ones}], ..."
-        )
-        raise UnsupportedError(str(FormulaError(message, self.text, start)))
+    def _whole(self, item: Declared, start: int) -> _Operand:
+        """Return an input with a shape as an array."""
+        elements = [_Operand(symbol, False, None, start) for symbol in item.symbols]
+        self.maker.count(len(elements))
+        array = self.maker.fitting(start, text_array.in_shape, elements, item.shape)
+        operand = self.maker.array(array, start)
+        self.known[item.name] = operand
+        return operand
 
     def _indexed(self, name: str, start: int) -> _Operand:
-        """Read the indices after a name and its bracket, and return the element."""
-        item = self.inputs.get(name)
-        if item is None or not item.shape:
-            if item is None and name in FUNCTIONS and name not in self.known:
+        """Read the indices after a name and its bracket, and return the element, or the part of the array."""
+        item, known = self.inputs.get(name), self.known.get(name)
+        if item is not None and item.shape:
+            shape = item.shape
+        elif known is not None and known.truth is _ARRAY:
+            shape = known.expr.shape
+        else:
+            if item is None and name in FUNCTIONS and known is None:
                 self.fail(f"a function is called with parentheses: {shown(name)}(x)", start)
             self.fail(
                 f"{shown(name)} has no elements; an array is an input with a shape in the header: "
-                f"f({shown(name)}[3]) = ...",
+                f"f({shown(name)}[3]) = ..., or a line that gives one: {shown(name)} = [x, y]",
                 start,
             )
-        index = self._indices(self.stream, "an index", f"{shown(name)}[0]")
-        if len(index) != len(item.shape):
-            self.fail(
-                f"{shown(name)} has shape {item.shape}: {len(item.shape)} indices are needed, not {len(index)}",
-                start,
-            )
-        for position, extent in zip(index, item.shape, strict=True):
-            if not -extent <= position < extent:
-                self.fail(f"{position} is out of range: {shown(name)} has shape {item.shape}", start)
-        index = tuple(k % extent for k, extent in zip(index, item.shape, strict=True))
-        return _Operand(_element(item.name, index), False, None, start)
+        index = self._places(f"{shown(name)}[0]")
+        if len(index) > len(shape):
+            self.fail(f"{shown(name)} has shape {shape}: {len(index)} indices are too many", start)
+        for position, extent in zip(index, shape, strict=False):
+            if isinstance(position, int) and not -extent <= position < extent:
+                self.fail(f"{position} is out of range: {shown(name)} has shape {shape}", start)
+        if item is not None and known is None and len(index) == len(shape):
+            places = [
+                position % extent
+                for position, extent in zip(index, shape, strict=True)
+                if isinstance(position, int)
+            ]
+            if len(places) == len(shape):  # one element; the array need not be made
+                return _Operand(_element(name, tuple(places)), False, None, start)
+        if known is None:
+            assert item is not None
+            known = self._whole(item, start)
+        found = known.expr[index]
+        if isinstance(found, np.ndarray) and not found.size:
+            self.fail(f"this part is empty: {shown(name)} has shape {shape}", start)
+        return self.maker.array(found, start)
+
+    def _places(self, example: str) -> tuple[int | slice, ...]:
+        """Read indices and slices of whole numbers, separated by commas, up to the closing bracket."""
+        found: list[int | slice] = []
+        parts: list[int | None] = [None]
+        advance = self.stream.__next__
+        while True:
+            kind, word, start = advance()
+            negative = kind == "-"
+            if negative:
+                kind, word, start = advance()
+            if kind == "number":
+                value = number(self.text, start, word)
+                if not isinstance(value, int) or not word.replace("_", "").isdigit():
+                    self.fail(f"an index is made of whole numbers: {example}", start)
+                parts[-1] = -value if negative else value
+                kind, word, start = advance()
+            elif negative or (len(parts) == 1 and kind != ":"):
+                self.fail(f"an index is made of whole numbers: {example}", start)
+            if kind == ":" and len(parts) < 3:
+                parts.append(None)
+                continue
+            if kind not in (",", "]"):
+                self.fail(f"an index is made of whole numbers: {example}", start)
+            if len(parts) > 1 and parts[2:] == [0]:
+                self.fail("the step of a slice is not 0", start)
+            place = slice(*parts) if len(parts) > 1 else parts[0]
+            assert place is not None
+            found.append(place)
+            parts = [None]
+            if kind == "]":
+                return tuple(found)
 
     def _indices(self, rest: Iterator[Token], what: str, example: str) -> tuple[int, ...]:
         """Read whole numbers separated by commas up to the closing bracket."""
@@ -1164,8 +1530,8 @@ class _Parser:
             self.fail("empty parentheses" if empty else "an operand is needed before this parenthesis", start)
         if kind == ",":
             self.fail("an operand is needed before this comma", start)
-        if kind == "[":
-            self.fail("there are no lists; write several outputs separated by commas", start)
+        if kind == "]":
+            self.fail("an operand is needed before this bracket", start)
         if kind == "if":
             self.fail("a choice is written a if c else b, or where(c, a, b)", start)
         if kind == "return":
@@ -1177,12 +1543,22 @@ class _Parser:
     def _refuse_open(self, stack: list[_Open]) -> None:
         """Refuse a parenthesis that is not closed."""
         for entry in reversed(stack):
-            if isinstance(entry, _Parenthesis | _Call):
+            if isinstance(entry, _Parenthesis | _Call | _List):
                 self._refuse_unclosed(entry)
 
     def _refuse_unclosed(self, entry: _Open) -> NoReturn:
+        if isinstance(entry, _List):
+            self.fail("this bracket is not closed", entry.start)
         start = self.text.index("(", entry.start)
         self.fail("this parenthesis is not closed", start)
+
+    def _refuse_closing(self, token: Token, top: _Open) -> NoReturn:
+        """Refuse a closing bracket that is not the one that is open."""
+        kind, _, start = token
+        if isinstance(top, _List):
+            self.fail("this bracket is not closed", top.start)
+        name = "parenthesis" if kind == ")" else "bracket"
+        self.fail(f"there is no opening {name} for this one", start)
 
     def _refuse_operator(self, token: Token, ahead: Token, top: _Open) -> NoReturn:
         """Refuse what stands where an operator is needed."""
@@ -1195,11 +1571,11 @@ class _Parser:
             self.fail("a name is given at the start of a line: d = x - y; to compare write ==", start)
         if kind == ":":
             self.fail("a colon ends a header, f(x, y): on a line of its own", start)
-        if kind == "]":
-            self.fail("there is no opening bracket for this one", start)
         before = self._before(start)
         if kind == "[":
-            self.fail("only an input with a shape has elements: x[0]", start)
+            self.fail(
+                "only a name has elements, an input with a shape or a line that is an array: x[0]", start
+            )
         for neighbour in (word, before):
             if neighbour in _STATEMENTS:
                 self.fail(_STATEMENTS[neighbour], self.text.rfind(neighbour, 0, start + len(neighbour)))
