@@ -48,10 +48,16 @@ CELLS: dict[bool, list[tuple[str, str]]] = {
     ],
     False: [
         *((model.name, "value_and_grad") for model in models.LARGE),
-        *((name, "jacobian") for name in ("reprojection", "spatial-arm-7", "planar-arm-50")),
+        *((name, "jacobian") for name in ("reprojection", "spatial-arm-7", "planar-arm-7", "planar-arm-50")),
         *(
             (name, "hessian")
-            for name in ("lennard-jones-10", "rosenbrock-100", "spatial-arm-7", "reprojection")
+            for name in (
+                "lennard-jones-5",
+                "lennard-jones-10",
+                "rosenbrock-100",
+                "spatial-arm-7",
+                "reprojection",
+            )
         ),
     ],
 }
@@ -242,8 +248,9 @@ of common subexpressions; compile from there to the first numbers, for tapeless 
 points or what fits in 240 MB. A ratio is the time over tapeless's: above 1, tapeless is faster. CasADi runs in its
 virtual machine and as C built with -O2; both do a batch by `map`. At one point CasADi is called through buffers that
 were bound before, without any look at the arguments; tapeless and JAX are called with an array and return new arrays,
-so that column shows mostly what a call from Python costs. Of JAX's ways to a Jacobian
-the fastest is shown. SymForce and sympy are only counted. What takes longer than {limit:g} s to get ready is stopped.
+so that column shows mostly what a call from Python costs. Of JAX's ways the fastest is shown: forward and reverse
+mode, the scalar code and, where there is one, the same model written with whole arrays. SymForce and sympy are only
+counted. What takes longer than {limit:g} s to get ready is stopped.
 
 ## Geometric means over tapeless (number of cells)
 

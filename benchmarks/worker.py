@@ -85,6 +85,7 @@ def between(models: Any) -> list[Any]:
         models.polynomial(300),
         models.perceptron(8, 4),
         models.determinant(5),
+        models.planar_arm(7),
     ]
 
 

@@ -32,6 +32,9 @@ class Model:
         (low, high) of each input, where the model is well-behaved; one pair stands for all.
     source
         Where the model comes from, in a few words.
+    arrays
+        `arrays(x, np)`, the same results in one array, written with whole arrays as people do for NumPy and JAX;
+        None where nobody would.
     """
 
     name: str
@@ -40,6 +43,7 @@ class Model:
     outputs: int = 1
     ranges: tuple[Range, ...] = ((-1.5, 1.5),)
     source: str = ""
+    arrays: Callable[[Any, Any], Any] | None = None
 
     def points(self, count: int, seed: int = 0) -> list[list[float]]:
         """Return points within the ranges, the same for the same seed, each a list of `size` floats."""
@@ -55,7 +59,9 @@ class Model:
         def function(x: Any, m: Any) -> list[Any]:
             return [sum((k + 1) * result for k, result in enumerate(self.function(x, m)))]
 
-        return replace(self, function=function, outputs=1)
+        whole = self.arrays
+        arrays = None if whole is None else lambda x, m: m.arange(1, self.outputs + 1) @ whole(x, m)
+        return replace(self, function=function, arrays=arrays, outputs=1)
 
     def traceable(self, m: Any) -> Callable[[Any], Any]:
         """Return the model as a function of `x` alone: a number, or a tuple of several."""
@@ -77,9 +83,11 @@ def rosenbrock(n: int) -> Model:
             total = total + 100 * (x[i + 1] - x[i] ** 2) ** 2 + (1 - x[i]) ** 2
         return [total]
 
-    return Model(
-        f"rosenbrock-{n}", n, function, source="Rosenbrock, The Computer Journal 3 (1960) 175, chained"
-    )
+    def arrays(x: Any, m: Any) -> Any:
+        return m.sum(100 * (x[1:] - x[:-1] ** 2) ** 2 + (1 - x[:-1]) ** 2)
+
+    source = "Rosenbrock, The Computer Journal 3 (1960) 175, chained"
+    return Model(f"rosenbrock-{n}", n, function, source=source, arrays=arrays)
 
 
 def lennard_jones(atoms: int) -> Model:
@@ -97,6 +105,14 @@ def lennard_jones(atoms: int) -> Model:
                 energy = energy + 4 * (s6 * s6 - s6)
         return [energy]
 
+    first, second = zip(*((i, j) for i in range(atoms) for j in range(i)), strict=True)
+
+    def arrays(x: Any, m: Any) -> Any:
+        place = x.reshape(atoms, 3)
+        apart = place[m.array(first)] - place[m.array(second)]
+        s6 = 1 / m.sum(apart * apart, axis=1) ** 3
+        return m.sum(4 * (s6 * s6 - s6))
+
     side = 1
     while side**3 < atoms:
         side += 1
@@ -105,7 +121,9 @@ def lennard_jones(atoms: int) -> Model:
         for place in (k % side, k // side % side, k // side**2):
             ranges.append((1.1 * place - 0.1, 1.1 * place + 0.1))
     source = "Lennard-Jones, Proceedings of the Royal Society A 106 (1924) 463"
-    return Model(f"lennard-jones-{atoms}", 3 * atoms, function, ranges=tuple(ranges), source=source)
+    return Model(
+        f"lennard-jones-{atoms}", 3 * atoms, function, ranges=tuple(ranges), source=source, arrays=arrays
+    )
 
 
 def planar_arm(links: int) -> Model:
@@ -119,7 +137,12 @@ def planar_arm(links: int) -> Model:
             up = up + (1 + 0.1 * i) * m.sin(angle)
         return [across, up]
 
-    return Model(f"planar-arm-{links}", links, function, 2, source="forward kinematics of a serial arm")
+    def arrays(x: Any, m: Any) -> Any:
+        angle, length = m.cumsum(x), 1 + 0.1 * m.arange(links)
+        return m.stack([length @ m.cos(angle), length @ m.sin(angle)])
+
+    source = "forward kinematics of a serial arm"
+    return Model(f"planar-arm-{links}", links, function, 2, source=source, arrays=arrays)
 
 
 def spatial_arm(links: int) -> Model:
@@ -135,8 +158,22 @@ def spatial_arm(links: int) -> Model:
             tip = [at + (0.3 + 0.05 * i) * row[2] + 0.1 * row[0] for at, row in zip(tip, frame, strict=True)]
         return tip
 
+    def arrays(x: Any, m: Any) -> Any:
+        frame, tip = m.eye(3), m.zeros(3)
+        cosines, sines, zero, one = m.cos(x), m.sin(x), m.zeros(()), m.ones(())
+        for i in range(links):
+            c, s = cosines[i], sines[i]
+            turn = (
+                [c, zero, s, zero, one, zero, -s, zero, c]
+                if i % 2
+                else [c, -s, zero, s, c, zero, zero, zero, one]
+            )
+            frame = frame @ m.stack(turn).reshape(3, 3)
+            tip = tip + (0.3 + 0.05 * i) * frame[:, 2] + 0.1 * frame[:, 0]
+        return tip
+
     source = "Denavit and Hartenberg, Journal of Applied Mechanics 22 (1955) 215"
-    return Model(f"spatial-arm-{links}", links, function, 3, source=source)
+    return Model(f"spatial-arm-{links}", links, function, 3, source=source, arrays=arrays)
 
 
 def perceptron(hidden: int, features: int = 10) -> Model:
@@ -158,9 +195,18 @@ def perceptron(hidden: int, features: int = 10) -> Model:
             layer = [m.tanh(total) for total in sums] if after > 1 else sums
         return [(layer[0] - 0.5) ** 2]
 
+    def arrays(x: Any, m: Any) -> Any:
+        layer, at = m.array(sample), 0
+        for before, after in widths:
+            weights = x[at : at + after * (before + 1)].reshape(after, before + 1)
+            at += after * (before + 1)
+            sums = weights[:, -1] + weights[:, :-1] @ layer
+            layer = m.tanh(sums) if after > 1 else sums
+        return (layer[0] - 0.5) ** 2
+
     size = sum((before + 1) * after for before, after in widths)
     source = "a multilayer perceptron with tanh and a squared loss"
-    return Model(f"perceptron-{hidden}", size, function, ranges=((-0.5, 0.5),), source=source)
+    return Model(f"perceptron-{hidden}", size, function, ranges=((-0.5, 0.5),), source=source, arrays=arrays)
 
 
 def polynomial(terms: int, variables: int = 10, degree: int = 6) -> Model:

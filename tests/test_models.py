@@ -89,6 +89,13 @@ def test_the_gradient_comes_with_the_value_and_the_hessian_is_the_slope_of_the_g
     assert_close(f.hvp([point], [direction])[0], np.array(wanted) @ direction)
 
 
+@pytest.mark.parametrize("model", [model for model in MODERATE if model.arrays], ids=lambda model: model.name)
+def test_a_model_in_whole_arrays_is_the_same(model):
+    [point] = model.points(1, seed=4)
+    for one in (model, model.scalar()):
+        assert_close(np.ravel(one.arrays(np.array(point), np)), one.function(point, np))
+
+
 @moderate
 def test_a_batch_is_its_points_one_by_one(model):
     points = np.array(model.points(5, seed=2))

@@ -26,6 +26,11 @@ if TYPE_CHECKING:
 
 _LARGE: Final = 2000
 """Statements and stores of one kernel beyond which the compiler is asked for less."""
+_LESS: Final = ("-O1", "-fno-tree-bit-ccp", "-fno-tree-pta")
+"""What it is asked for then. The two passes left out take a third of gcc's time and change nothing in such code."""
+_ALL_KINDS: Final = 4000
+"""Nodes of a program up to which all kinds asked for are built at once; of a larger one the first alone, and the
+others when they are called."""
 
 
 class Face(NamedTuple):
@@ -95,7 +100,7 @@ class Built(NamedTuple):
     face
         Its names and shapes.
     callers
-        Kind -> callable. A kind that C cannot express is missing.
+        Kind -> callable. A kind that C cannot express is missing, and of a large function all but the first.
     library
         The shared object.
     """
@@ -137,7 +142,13 @@ def assemble(members: Sequence[Member], name: str | None, options: Options) -> l
     with collection_paused():
         programs = [member.program() for member in members]
         kernels = [
-            lower_kinds(program, member.kinds, member.wrt, options.dtype, whole=len(member.kinds) > 1)
+            lower_kinds(
+                program,
+                member.kinds if len(program.graph) <= _ALL_KINDS else member.kinds[:1],
+                member.wrt,
+                options.dtype,
+                whole=len(member.kinds) > 1,
+            )
             for program, member in zip(programs, members, strict=True)
         ]
         source, payload = _emit(programs, kernels, name, options.dtype)
@@ -212,12 +223,14 @@ def build_source(
     from tapeless.runtime.build import build  # starts processes: not needed on a warm start
 
     sizes = [len(kernel.statements) + len(kernel.stores) for kernel in kernels]
+    optimize, *less = _LESS if max(sizes, default=0) > _LARGE else ("-O3",)
     return build(
         source.text,
         stem=source.name,
         headers={f"{source.name}.h": source.header},
         compiler=compiler,
-        optimize="-O1" if max(sizes, default=0) > _LARGE else "-O3",
+        optimize=optimize,
+        extra_flags=less,
         units=source.units,
         cache=cache,
     )

@@ -165,11 +165,15 @@ def compacted(program: Program) -> Program:
     live = graph.reachable(program.roots)
     if len(live) == len(graph):
         return program
-    number = {node: k for k, node in enumerate(live)}
+    number = [0] * len(graph)
+    for k, node in enumerate(live):
+        number[node] = k
+    place = number.__getitem__
+    ops, args, payloads = graph.ops, graph.args, graph.payloads
     columns = Graph(
-        tuple(graph.ops[node] for node in live),
-        tuple(tuple(number[arg] for arg in graph.args[node]) for node in live),
-        tuple(graph.payloads[node] for node in live),
+        tuple([ops[node] for node in live]),
+        tuple([tuple(map(place, args[node])) for node in live]),
+        tuple([payloads[node] for node in live]),
     )
-    outputs = tuple(replace(o, nodes=tuple(number[node] for node in o.nodes)) for o in program.outputs)
+    outputs = tuple(replace(o, nodes=tuple(map(place, o.nodes))) for o in program.outputs)
     return Program(program.name, program.inputs, outputs, columns)

@@ -34,7 +34,7 @@ from fractions import Fraction
 from functools import cache
 from typing import Final
 
-from tapeless.ir.graph import Builder, Graph, Payload, is_moderate
+from tapeless.ir.graph import Builder, Graph, is_moderate
 from tapeless.ir.primitives import PRIMITIVES
 from tapeless.ir.program import Program, compacted
 
@@ -95,7 +95,14 @@ def cost(graph: Graph) -> float:
     for node, op in enumerate(graph.ops):
         if op in _BY_ARGUMENTS:
             args = graph.args[node]
-            total += _cost_of_power(graph.payloads[args[1]]) if op == "pow" else _PAIR[op] * (len(args) - 1)
+            if op == "pow":
+                power = graph.payloads[args[1]]
+                if isinstance(power, Fraction):
+                    total += _cost_of_power(power.numerator, power.denominator)
+                else:
+                    total += _COSTS["pow"]
+            else:
+                total += _PAIR[op] * (len(args) - 1)
     return total
 
 
@@ -105,12 +112,12 @@ _COSTS: Final = {name: row.cost for name, row in PRIMITIVES.items()}
 
 
 @cache
-def _cost_of_power(exponent: Payload) -> float:
-    if isinstance(exponent, Fraction) and exponent.denominator in (1, 2) and abs(exponent) <= 64:
-        whole = int(abs(exponent))
+def _cost_of_power(numerator: int, denominator: int) -> float:
+    if denominator in (1, 2) and abs(numerator) <= 64 * denominator:
+        whole = abs(numerator) // denominator
         products = max(whole.bit_length() - 1 + whole.bit_count() - 1, 0)
-        half = _COSTS["sqrt"] + (whole > 0) if exponent.denominator == 2 else 0.0
-        return products + half + (_COSTS["div"] if exponent < 0 else 0.0)
+        half = _COSTS["sqrt"] + (whole > 0) if denominator == 2 else 0.0
+        return products + half + (_COSTS["div"] if numerator < 0 else 0.0)
     return _COSTS["pow"]
 
 
