@@ -50,7 +50,7 @@ void black_scholes_backward(ptrdiff_t n, const double *restrict S, const double 
                             double *restrict sigma_bar, double *restrict T_bar)
 {
     const double k0 = 0.7071067811865476; /* 1/sqrt(2) */
-    const double k1 = 1.1283791670955126; /* 2/sqrt(pi) */
+    const double k1 = 0.7978845608028654; /* 2/sqrt(pi)*(1/sqrt(2)) */
 
     for (ptrdiff_t i = 0; i < n; i++) {
         const double v0 = S[i];
@@ -66,24 +66,23 @@ void black_scholes_backward(ptrdiff_t n, const double *restrict S, const double 
         const double t3  = v3*t2;
         const double t4  = (log(t0) + t1*v4)/t3;
         const double t5  = t4*k0;
-        const double t6  = exp(-(v2*v4));
-        const double t7  = (t3 - t4)*k0;
-        const double t8  = 0.5*v5;
-        const double t9  = -0.5*v5;
-        const double t10 = t9*erfc(t7)*t6;
-        const double t11 = t9*(v1*t6)*k1*exp(-(t7*t7))*k0;
-        const double t12 = t10*v1;
-        const double t13 = (t11 + t8*v0*k1*exp(-(t5*t5))*k0)/t3;
-        const double t14 = t11 + t13*t4;
-        const double t15 = t13*v4;
-        const double t16 = t13*t1 - (t12*v2 + t14*v3/(2.0*t2));
-        const double t17 = t13/t0/v1;
+        const double t6  = (t3 - t4)*k0;
+        const double t7  = 0.5*v5;
+        const double t8  = exp(-(v2*v4))*(-0.5*v5);
+        const double t9  = t8*erfc(t6);
+        const double t10 = t8*k1*v1*exp(-(t6*t6));
+        const double t11 = t9*v1;
+        const double t12 = (t10 + k1*v0*t7*exp(-(t5*t5)))/t3;
+        const double t13 = t10 + t12*t4;
+        const double t14 = t12*v4;
+        const double t15 = t12*t1 - (t11*v2 + t13*v3/(2.0*t2));
+        const double t16 = t12/v0;
 
-        S_bar[i]     = t8*erfc(-t5) + t17;
-        K_bar[i]     = t10 - t17*t0;
-        r_bar[i]     = t15 - t12*v4;
-        sigma_bar[i] = t15*v3 - t14*t2;
-        T_bar[i]     = t16;
+        S_bar[i]     = t7*erfc(-t5) + t16;
+        K_bar[i]     = t9 - t16*t0;
+        r_bar[i]     = t14 - t11*v4;
+        sigma_bar[i] = t14*v3 - t13*t2;
+        T_bar[i]     = t15;
     }
 }
 
@@ -97,7 +96,7 @@ void black_scholes_forward_backward(ptrdiff_t n, const double *restrict S, const
                                     double *restrict sigma_bar, double *restrict T_bar)
 {
     const double k0 = 0.7071067811865476; /* 1/sqrt(2) */
-    const double k1 = 1.1283791670955126; /* 2/sqrt(pi) */
+    const double k1 = 0.7978845608028654; /* 2/sqrt(pi)*(1/sqrt(2)) */
 
     for (ptrdiff_t i = 0; i < n; i++) {
         const double v0 = S[i];
@@ -121,13 +120,13 @@ void black_scholes_forward_backward(ptrdiff_t n, const double *restrict S, const
         const double t11 = 0.5*v5;
         const double t12 = -0.5*v5;
         const double t13 = t12*t9*t7;
-        const double t14 = t12*t10*k1*exp(-(t8*t8))*k0;
+        const double t14 = k1*t12*t10*exp(-(t8*t8));
         const double t15 = t13*v1;
-        const double t16 = (t14 + t11*v0*k1*exp(-(t5*t5))*k0)/t3;
+        const double t16 = (t14 + k1*t11*v0*exp(-(t5*t5)))/t3;
         const double t17 = t14 + t16*t4;
         const double t18 = t16*v4;
         const double t19 = t16*t1 - (t15*v2 + t17*v3/(2.0*t2));
-        const double t20 = t16/t0/v1;
+        const double t20 = t16/v0;
 
         out[i]       = 0.5*(v0*t6 - t10*t9);
         S_bar[i]     = t11*t6 + t20;

@@ -33,20 +33,20 @@ void gelu_forward(ptrdiff_t n, const double *restrict x, double *restrict out)
 
 /* Backward: cotangents of the outputs in, cotangents of the inputs out.
  *
- *     r0 = 0.5*v1*(1 + erf(v0/sqrt(2)) + 2*v0*exp(-(v0/sqrt(2))**2)/sqrt(2)/sqrt(pi))
+ *     r0 = 0.5*v1*(1 + erf(v0/sqrt(2)) + 2/sqrt(pi)/sqrt(2)*v0*exp(-(v0/sqrt(2))**2))
  */
 void gelu_backward(ptrdiff_t n, const double *restrict x, const double *restrict out_bar,
                    double *restrict x_bar)
 {
     const double k0 = 1.4142135623730951; /* sqrt(2) */
-    const double k1 = 1.772453850905516 ; /* sqrt(pi) */
+    const double k1 = 0.7978845608028654; /* 2/sqrt(pi)/sqrt(2) */
 
     for (ptrdiff_t i = 0; i < n; i++) {
         const double v0 = x[i];
         const double v1 = out_bar[i];
 
         const double t0 = v0/k0;
-        const double t1 = 1.0 + erf(t0) + 2.0*v0*exp(-(t0*t0))/k0/k1;
+        const double t1 = 1.0 + erf(t0) + k1*v0*exp(-(t0*t0));
 
         x_bar[i] = 0.5*v1*t1;
     }
@@ -55,13 +55,13 @@ void gelu_backward(ptrdiff_t n, const double *restrict x, const double *restrict
 /* Forward and backward in one pass.
  *
  *     r0 = 0.5*(v0*(1 + erf(v0/sqrt(2))))
- *     r1 = 0.5*v1*(1 + erf(v0/sqrt(2)) + 2*v0*exp(-(v0/sqrt(2))**2)/sqrt(2)/sqrt(pi))
+ *     r1 = 0.5*v1*(1 + erf(v0/sqrt(2)) + 2/sqrt(pi)/sqrt(2)*v0*exp(-(v0/sqrt(2))**2))
  */
 void gelu_forward_backward(ptrdiff_t n, const double *restrict x, const double *restrict out_bar,
                            double *restrict out, double *restrict x_bar)
 {
     const double k0 = 1.4142135623730951; /* sqrt(2) */
-    const double k1 = 1.772453850905516 ; /* sqrt(pi) */
+    const double k1 = 0.7978845608028654; /* 2/sqrt(pi)/sqrt(2) */
 
     for (ptrdiff_t i = 0; i < n; i++) {
         const double v0 = x[i];
@@ -69,10 +69,9 @@ void gelu_forward_backward(ptrdiff_t n, const double *restrict x, const double *
 
         const double t0 = v0/k0;
         const double t1 = 1.0 + erf(t0);
-        const double t2 = 0.5*v1*(t1 + 2.0*v0*exp(-(t0*t0))/k0/k1);
 
         out[i]   = 0.5*(v0*t1);
-        x_bar[i] = t2;
+        x_bar[i] = 0.5*v1*(t1 + k1*v0*exp(-(t0*t0)));
     }
 }
 

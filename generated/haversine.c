@@ -64,7 +64,7 @@ void haversine_backward(ptrdiff_t n, const double *restrict lat1, const double *
         const double t6  = t5*t5;
         const double t7  = t2*t3;
         const double t8  = sqrt(t1*t1 + t7*t6);
-        const double t9  = 2.0*v4/(2.0*t8)/sqrt((1.0 - t8)*(1.0 + t8));
+        const double t9  = 2.0*v4/sqrt((1.0 - t8)*(1.0 + t8))/(2.0*t8);
         const double t10 = t9*t6;
         const double t11 = 2.0*t9;
         const double t12 = t11*t7*t5*cos(t4);
@@ -104,7 +104,7 @@ void haversine_forward_backward(ptrdiff_t n, const double *restrict lat1,
         const double t6  = t5*t5;
         const double t7  = t2*t3;
         const double t8  = sqrt(t1*t1 + t7*t6);
-        const double t9  = 2.0*v4/(2.0*t8)/sqrt((1.0 - t8)*(1.0 + t8));
+        const double t9  = 2.0*v4/sqrt((1.0 - t8)*(1.0 + t8))/(2.0*t8);
         const double t10 = t9*t6;
         const double t11 = 2.0*t9;
         const double t12 = t11*t7*t5*cos(t4);

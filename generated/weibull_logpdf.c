@@ -38,8 +38,8 @@ void weibull_logpdf_forward(ptrdiff_t n, const double *restrict x, const double 
 /* Backward: cotangents of the outputs in, cotangents of the inputs out.
  *
  *     r0 = (where(v1 == 0, 0, -v3*v1*(v0*(1/v2))**(v1 - 1)) + v3*(v1 - 1)/(v0*(1/v2)))*(1/v2)
- *     r1 = where(v0*(1/v2) == 0, 0, -log(v0*(1/v2))*v3*(v0*(1/v2))**v1) + log(v0*(1/v2))*v3 + v3/(v1*(1/v2))*(1/v2)
- *     r2 = -((where(v1 == 0, 0, -v3*v1*(v0*(1/v2))**(v1 - 1)) + v3*(v1 - 1)/(v0*(1/v2)))*(1/v2)*(v0*(1/v2)) + v3/(v1*(1/v2))*(1/v2)*(v1*(1/v2)))
+ *     r1 = where(v0*(1/v2) == 0, 0, -log(v0*(1/v2))*v3*(v0*(1/v2))**v1) + log(v0*(1/v2))*v3 + v3/v1
+ *     r2 = -((where(v1 == 0, 0, -v3*v1*(v0*(1/v2))**(v1 - 1)) + v3*(v1 - 1)/(v0*(1/v2)))*(1/v2)*(v0*(1/v2)) + v3*(1/v2))
  */
 void weibull_logpdf_backward(ptrdiff_t n, const double *restrict x, const double *restrict k,
                              const double *restrict scale, const double *restrict out_bar,
@@ -52,21 +52,19 @@ void weibull_logpdf_backward(ptrdiff_t n, const double *restrict x, const double
         const double v2 = scale[i];
         const double v3 = out_bar[i];
 
-        const double t0  = 1.0/v2;
-        const double t1  = v1*t0;
-        const double t2  = v1 - 1.0;
-        const double t3  = v0*t0;
-        const double t4  = log(t3)*v3;
-        const double t5  = -(v3*v1*pow(t3, t2));
-        const double t6  = (v1 == 0.0) ? 0.0 : t5;
-        const double t7  = (t6 + v3*t2/t3)*t0;
-        const double t8  = v3/t1*t0;
-        const double t9  = -(t4*pow(t3, v1));
-        const double t10 = (t3 == 0.0) ? 0.0 : t9;
+        const double t0 = 1.0/v2;
+        const double t1 = v1 - 1.0;
+        const double t2 = v0*t0;
+        const double t3 = log(t2)*v3;
+        const double t4 = -(v3*v1*pow(t2, t1));
+        const double t5 = (v1 == 0.0) ? 0.0 : t4;
+        const double t6 = (t5 + v3*t1/t2)*t0;
+        const double t7 = -(t3*pow(t2, v1));
+        const double t8 = (t2 == 0.0) ? 0.0 : t7;
 
-        x_bar[i]     = t7;
-        k_bar[i]     = t10 + (t4 + t8);
-        scale_bar[i] = -(t7*t3 + t8*t1);
+        x_bar[i]     = t6;
+        k_bar[i]     = t8 + (t3 + v3/v1);
+        scale_bar[i] = -(t6*t2 + v3*t0);
     }
 }
 
@@ -74,8 +72,8 @@ void weibull_logpdf_backward(ptrdiff_t n, const double *restrict x, const double
  *
  *     r0 = log(v1*(1/v2)) + (v1 - 1)*log(v0*(1/v2)) - (v0*(1/v2))**v1
  *     r1 = (where(v1 == 0, 0, -v3*v1*(v0*(1/v2))**(v1 - 1)) + v3*(v1 - 1)/(v0*(1/v2)))*(1/v2)
- *     r2 = where(v0*(1/v2) == 0, 0, -log(v0*(1/v2))*v3*(v0*(1/v2))**v1) + log(v0*(1/v2))*v3 + v3/(v1*(1/v2))*(1/v2)
- *     r3 = -((where(v1 == 0, 0, -v3*v1*(v0*(1/v2))**(v1 - 1)) + v3*(v1 - 1)/(v0*(1/v2)))*(1/v2)*(v0*(1/v2)) + v3/(v1*(1/v2))*(1/v2)*(v1*(1/v2)))
+ *     r2 = where(v0*(1/v2) == 0, 0, -log(v0*(1/v2))*v3*(v0*(1/v2))**v1) + log(v0*(1/v2))*v3 + v3/v1
+ *     r3 = -((where(v1 == 0, 0, -v3*v1*(v0*(1/v2))**(v1 - 1)) + v3*(v1 - 1)/(v0*(1/v2)))*(1/v2)*(v0*(1/v2)) + v3/v1*(v1*(1/v2)))
  */
 void weibull_logpdf_forward_backward(ptrdiff_t n, const double *restrict x,
                                      const double *restrict k, const double *restrict scale,
@@ -99,7 +97,7 @@ void weibull_logpdf_forward_backward(ptrdiff_t n, const double *restrict x,
         const double t7  = -(v3*v1*pow(t3, t2));
         const double t8  = (v1 == 0.0) ? 0.0 : t7;
         const double t9  = (t8 + v3*t2/t3)*t0;
-        const double t10 = v3/t1*t0;
+        const double t10 = v3/v1;
         const double t11 = -(t6*t5);
         const double t12 = (t3 == 0.0) ? 0.0 : t11;
 

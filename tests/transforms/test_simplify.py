@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tapeless.api import compile_program
+from tapeless.api import compile_program, read
 from tapeless.frontend.trace import program_from_function
 from tapeless.ir.notation import infix
 from tapeless.kinds import derive
@@ -68,6 +68,22 @@ def test_a_rewrite_keeps_the_value_and_lowers_the_cost(function, expected):
     assert written(simple) == [expected]
 
 
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("x*sqrt(2)*y*sqrt(3)", "sqrt(2)*sqrt(3)*x*y"),
+        ("x/sqrt(2)*(3*y)", "3/sqrt(2)*x*y"),
+        ("pi*(x*(y/sqrt(pi)))", "pi/sqrt(pi)*x*y"),
+    ],
+)
+def test_irrational_constants_of_a_product_become_one(text, expected):
+    program = read(text)
+    simple = simplify(program)
+    assert cost(simple.graph) < cost(program.graph)
+    same_values(program, simple)
+    assert written(simple) == [expected]
+
+
 SHARED = [
     ("a product at hand", lambda x, y, z, w: (x * y, x * (y * z))),
     ("a square at hand", lambda x, y, z, w: (x**2, x * (x * y))),
@@ -75,6 +91,9 @@ SHARED = [
     ("a constant times x at hand", lambda x, y, z, w: (3 * x, 3 * (x * y))),
     ("a reciprocal at hand", lambda x, y, z, w: (x / w, 1 / w)),
     ("three quotients by one divisor", lambda x, y, z, w: (x / w, y / w, z / w)),
+    ("a divisor within a quotient at hand", lambda x, y, z, w: (x / y, z / (x / y) / y)),
+    ("a factor within a quotient at hand", lambda x, y, z, w: (x / y, z * (x / y) * y)),
+    ("a quotient at hand over its own dividend", lambda x, y, z, w: (x / y, z * (x / y) * w / x)),
     ("products with two factors in common", lambda x, y, z, w: ((z * x) * y, x * (y * w))),
     ("products with three factors in common", lambda x, y, z, w: (x * y * z, w * (z * y) * x)),
 ]
@@ -96,6 +115,11 @@ KEPT = [
     ("nothing is multiplied in", lambda x, y, z, w: x * (y + z)),
     ("two quotients are two divisions", lambda x, y, z, w: (x / w, y / w)),
     ("quotients of quotients stay apart", lambda x, y, z, w: x / y / z),
+    ("constants of extreme size stay apart", lambda x, y, z, w: 1e200 * x * (1e200 * y)),
+    (
+        "a quotient at hand whose parts may vanish",
+        lambda x, y, z, w: (z / (x - x * y), (z / (x - x * y)) * w / z**0.5),
+    ),
     ("sqrt(x)/sqrt(x) does not exist below zero", lambda x, y, z, w: x**0.5 * y / x**0.5),
 ]
 

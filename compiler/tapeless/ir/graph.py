@@ -77,6 +77,18 @@ class Graph:
         """Whether `node` is a truth value."""
         return self.ops[node] in _BOOLEAN
 
+    def constants(self) -> bytearray:
+        """Mark the nodes that no input reaches."""
+        marks = bytearray(len(self.ops))
+        for node, (op, args) in enumerate(zip(self.ops, self.args, strict=True)):
+            if op not in ("input", "extern"):
+                for arg in args:
+                    if not marks[arg]:
+                        break
+                else:
+                    marks[node] = 1
+        return marks
+
 
 class Builder:
     """Appends hash-consed nodes; ids of a graph it starts from stay valid.

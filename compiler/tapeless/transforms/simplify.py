@@ -10,7 +10,8 @@ common factor       ``p*q + p*r + s``                            ``p*(q + r) + s
 common divisor      ``q/p - r/p``                                ``(q - r)/p``
 sign                ``-(a - b)``, ``-(p*(a - b))``               ``b - a``, ``p*(b - a)``
 cancelled divisor  ``(p*q)/p``, ``p*(q/p)``                     ``q``
-merged constants    ``(2*x)*(3*y)``, deeper down as well         ``6*x*y``
+divided quotient    ``x/(q/p)/p`` where ``q/p`` stays at hand     ``x/q``
+merged constants    ``(2*x)*(sqrt(3)*y)``, deeper down as well   ``(2*sqrt(3))*x*y``
 reuse               ``a*(b*c)`` where ``a*b`` is at hand         ``(a*b)*c``
 known reciprocal    ``a/b`` where ``1/b`` is at hand             ``a*(1/b)``
 merged reciprocal   three quotients by ``b`` or more             products by one ``1/b``
@@ -34,6 +35,7 @@ from fractions import Fraction
 from functools import cache
 from typing import Final
 
+from tapeless.ir.constants import moderate_constants
 from tapeless.ir.graph import Builder, Graph, is_moderate
 from tapeless.ir.primitives import PRIMITIVES
 from tapeless.ir.program import Program, compacted
@@ -86,14 +88,17 @@ def simplify(program: Program) -> Program:
 def cost(graph: Graph) -> float:
     """Return the rough time of evaluating all nodes of a graph, in units of one addition.
 
-    A power with a small whole exponent costs its products.
+    A power with a small whole exponent costs its products; constants cost nothing, for they are computed once.
     """
     total = 0.0
+    constant = graph.constants()
     for op, count in Counter(graph.ops).items():
         if op not in _BY_ARGUMENTS:
             total += _COSTS[op] * count
     for node, op in enumerate(graph.ops):
-        if op in _BY_ARGUMENTS:
+        if constant[node]:
+            total -= 0.0 if op in _BY_ARGUMENTS else _COSTS[op]
+        elif op in _BY_ARGUMENTS:
             args = graph.args[node]
             if op == "pow":
                 power = graph.payloads[args[1]]
@@ -136,11 +141,14 @@ class _Uses:
         Number of uses of each node, outputs included.
     user
         One user of each node, -1 for an output or none; the only one where the count is 1.
+    constant
+        Whether no input reaches a node: a constant is never taken apart.
     """
 
     graph: Graph
     count: list[int]
     user: list[int]
+    constant: bytearray
 
     @classmethod
     def of(cls, program: Program) -> _Uses:
@@ -153,7 +161,7 @@ class _Uses:
         for root in program.roots:
             count[root] += 1
             user[root] = -1
-        return cls(graph, count, user)
+        return cls(graph, count, user, graph.constants())
 
     def single(self, node: int) -> bool:
         """Whether exactly one operation uses `node`, and no output does."""
@@ -185,12 +193,15 @@ class _Uses:
     def factors(self, root: int) -> list[Factor]:
         """Return the factors and divisors of the product that ends at `root`, in order."""
         ops, args = self.graph.ops, self.graph.args
+        constant = self.constant
         found: list[Factor] = []
         stack = [root]
         while stack:
             node = stack.pop()
             op = ops[node]
-            if op == "div" and (node == root or self.single(node)):
+            if constant[node]:
+                found.append((node, False))
+            elif op == "div" and (node == root or self.single(node)):
                 found.append((args[node][1], True))
                 stack.append(args[node][0])
             elif op == "mul" and (node == root or self.single(node)):
@@ -220,7 +231,7 @@ class _Plan:
     quotients
         Divisions that become products by a reciprocal.
     products
-        Product -> the factors that are left of it, constants to be merged.
+        Product -> the factors that are left of it, constants to be merged first.
     """
 
     sums: dict[int, list[tuple[Factor | None, list[tuple[bool, int]]]]] = field(default_factory=dict)
@@ -311,62 +322,87 @@ def _plan_signs(uses: _Uses, plan: _Plan, taken: set[int]) -> None:
 
 
 def _plan_quotients(uses: _Uses, plan: _Plan, taken: set[int]) -> None:
-    """Find divisors that cancel, quotients of quotients, and divisors worth a reciprocal."""
+    """Find divisors that cancel, constants of one product, and divisors worth a reciprocal."""
     graph = uses.graph
+    ops = graph.ops
+    constants = moderate_constants(graph)
     by: dict[int, list[int]] = {}
     known: set[int] = set()
-    flags: Builder | None = None
     scaled: set[int] = set()
-    for node, op in enumerate(graph.ops):
-        if op == "mul" and is_moderate(graph.payloads[graph.args[node][0]]):
-            product = node
-            while uses.belongs(product, _PRODUCT):
-                product = uses.user[product]
-            if product in scaled and product not in taken:
-                plan.products[product] = uses.factors(product)
-                taken.add(product)
-            scaled.add(product)
-        if op != "div":
+    looked: set[int] = set()
+    flags: Builder | None = None
+    for node, op in enumerate(ops):
+        if op not in _PRODUCT:
             continue
         above, below = graph.args[node]
-        number = graph.payloads[above]
-        if type(number) is not Fraction:
-            by.setdefault(below, []).append(node)
-        elif number == 1:
-            known.add(below)
+        if op == "div":
+            number = graph.payloads[above]
+            if type(number) is not Fraction:
+                by.setdefault(below, []).append(node)
+            elif number == 1:
+                known.add(below)
+        # Something may cancel where a quotient is a part, and merge where a second constant is.
+        divides = op == "div" or ops[above] == "div" or ops[below] == "div"
+        scales = above in constants or below in constants
+        if not (divides or scales) or node in constants:
+            continue
         product = node
         while uses.belongs(product, _PRODUCT):
             product = uses.user[product]
-        if product in taken:
+        if not divides:
+            if product not in scaled:
+                scaled.add(product)
+                continue
+        elif scales:
+            scaled.add(product)
+        if product in taken or product in looked:
             continue
         factors = uses.factors(product)
-        divided = {factor for factor, divides in factors if divides}
-        if any(factor in divided for factor, divides in factors if not divides):
-            flags = flags or Builder(graph)
-            left = _cancelled(flags, factors)
-            if len(left) < len(factors):
-                plan.products[product] = left
-                taken.add(product)
+        flags = flags or Builder(graph)
+        looked.add(product)
+        left = _cancelled(flags, factors)
+        coefficient = [factor for factor in left if factor[0] in constants]
+        if len(left) < len(factors) or len(coefficient) > 1:
+            plan.products[product] = coefficient + [factor for factor in left if factor[0] not in constants]
+            taken.add(product)
     for divisor, nodes in by.items():
         if divisor in known or len(nodes) >= _RECIPROCAL:
             plan.quotients.update(node for node in nodes if node not in taken)
 
 
 def _cancelled(flags: Builder, factors: Sequence[Factor]) -> list[Factor]:
-    """Leave out what stands above and below, where it has at most isolated zeros."""
-    below = Counter(node for node, divides in factors if divides)
-    gone: Counter[int] = Counter()
-    for node, divides in factors:
-        if not divides and gone[node] < below[node] and flags.has_isolated_zeros(node):
-            gone[node] += 1
-    left, above = [], Counter(gone)
-    for node, divides in factors:
-        pool = gone if divides else above
-        if pool[node] > 0:
-            pool[node] -= 1
-        else:
-            left.append((node, divides))
-    return left
+    """Leave out what stands above and below, where it has at most isolated zeros.
+
+    A quotient that stays at hand for others is opened where a part of it cancels: x/(q/p)/p is x/q.
+    """
+    left: list[Factor] = []
+    places: dict[Factor, list[int]] = {}
+
+    def cancels(node: int, divides: bool) -> bool:
+        """Take the opposite of a factor out of `left`, if it is there."""
+        found = places.get((node, not divides))
+        while found:
+            at = found.pop()
+            if left[at] == (node, not divides) and flags.has_isolated_zeros(node):
+                left[at] = _GONE
+                return True
+        return False
+
+    for factor in factors:
+        if not cancels(*factor):
+            places.setdefault(factor, []).append(len(left))
+            left.append(factor)
+    for at, (node, divides) in enumerate(left):
+        if node >= 0 and flags.ops[node] == "div":
+            above, below = flags.args[node]
+            if cancels(above, divides):
+                left[at] = (below, not divides)
+            elif cancels(below, not divides):
+                left[at] = (above, divides)
+    return [factor for factor in left if factor != _GONE]
+
+
+_GONE: Final[Factor] = (-1, False)
 
 
 def _plan_reuse(uses: _Uses, plan: _Plan, taken: set[int]) -> None:
@@ -418,8 +454,7 @@ def _rebuilt(program: Program, uses: _Uses, plan: _Plan) -> Program:
         elif node in plan.quotients:
             made = builder.mul(new[args[0]], builder.div(one, new[args[1]]))
         else:
-            row = sorted(plan.products[node], key=lambda f: not is_moderate(graph.payloads[f[0]]))
-            made = _product(builder, [(new[n], divides) for n, divides in row])
+            made = _product(builder, [(new[n], divides) for n, divides in plan.products[node]])
         new.append(made)
     return _with_roots(program, builder, new)
 
@@ -464,10 +499,16 @@ def _factored(
 
 
 def _product(builder: Builder, factors: Sequence[Factor]) -> int:
-    """Multiply and divide from left to right."""
-    above = [node for node, divides in factors if not divides]
-    total = builder.product(above) if above else builder.rational(1)
-    for node, divides in factors:
+    """Multiply and divide from left to right: the constants, the other factors, the other divisors."""
+    constants = [factor for factor in factors if builder.is_constant(factor[0])]
+    total = builder.product([node for node, divides in constants if not divides])
+    for node, divides in constants:
+        if divides:
+            total = builder.div(total, node)
+    rest = [(node, divides) for node, divides in factors if not builder.is_constant(node)]
+    above = [node for node, divides in rest if not divides]
+    total = builder.product([total, *above]) if constants else builder.product(above)
+    for node, divides in rest:
         if divides:
             total = builder.div(total, node)
     return total

@@ -91,7 +91,7 @@ class _Lowering:
         self.dtype = dtype
         self.values: list[Value] = [_UNSET] * len(self.graph)
         self._index: dict[tuple[str, tuple[Value, ...]], int] = {}
-        self._constant = _constant_nodes(self.graph)
+        self._constant = self.graph.constants()
         self._powers = self._collect_powers()
         self._expanded: dict[int, dict[Fraction, int]] = {}
 
@@ -197,19 +197,6 @@ class _Lowering:
             else:
                 total = value if total is None else self.emit(op, total, value)
         return Literal(1.0 - decides) if total is None else total
-
-
-def _constant_nodes(graph: Graph) -> bytearray:
-    """Mark the nodes that no input reaches."""
-    marks = bytearray(len(graph))
-    for node, (op, args) in enumerate(zip(graph.ops, graph.args, strict=True)):
-        if op not in ("input", "extern"):
-            for arg in args:
-                if not marks[arg]:
-                    break
-            else:
-                marks[node] = 1
-    return marks
 
 
 def _cone(graph: Graph, root: int, limit: int) -> Graph | None:
