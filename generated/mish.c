@@ -35,7 +35,7 @@ void mish_forward(ptrdiff_t n, const double *restrict x, double *restrict out)
 
 /* Backward: cotangents of the outputs in, cotangents of the inputs out.
  *
- *     r0 = v1*(tanh(log(1 + exp(v0))) + v0*exp(v0)/(1 + exp(v0))/cosh(log(1 + exp(v0)))**2)
+ *     r0 = v1*(tanh(log(1 + exp(v0))) + v0/cosh(log(1 + exp(v0)))**2/(1 + exp(v0))*exp(v0))
  */
 void mish_backward(ptrdiff_t n, const double *restrict x, const double *restrict out_bar,
                    double *restrict x_bar)
@@ -49,14 +49,14 @@ void mish_backward(ptrdiff_t n, const double *restrict x, const double *restrict
         const double t2 = log(t1);
         const double t3 = cosh(t2);
 
-        x_bar[i] = v1*(tanh(t2) + v0*t0/t1/(t3*t3));
+        x_bar[i] = v1*(tanh(t2) + v0/(t3*t3)/t1*t0);
     }
 }
 
 /* Forward and backward in one pass.
  *
  *     r0 = v0*tanh(log(1 + exp(v0)))
- *     r1 = v1*(tanh(log(1 + exp(v0))) + v0*exp(v0)/(1 + exp(v0))/cosh(log(1 + exp(v0)))**2)
+ *     r1 = v1*(tanh(log(1 + exp(v0))) + v0/cosh(log(1 + exp(v0)))**2/(1 + exp(v0))*exp(v0))
  */
 void mish_forward_backward(ptrdiff_t n, const double *restrict x, const double *restrict out_bar,
                            double *restrict out, double *restrict x_bar)
@@ -72,7 +72,7 @@ void mish_forward_backward(ptrdiff_t n, const double *restrict x, const double *
         const double t4 = cosh(t2);
 
         out[i]   = v0*t3;
-        x_bar[i] = v1*(t3 + v0*t0/t1/(t4*t4));
+        x_bar[i] = v1*(t3 + v0/(t4*t4)/t1*t0);
     }
 }
 

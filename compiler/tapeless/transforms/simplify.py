@@ -19,8 +19,9 @@ ordered products    ``(z*x)*y`` and ``x*(y*w)``                  ``(x*y)*z`` and
 ==================  ===========================================  =============================================
 
 What is taken apart is used nowhere else, so no rewrite repeats work. Factors are taken out of sums, never
-multiplied in; quotients ``a/b/c`` stay apart and products with a reciprocal in their order, for ``b*c`` may overflow
-where the quotients do not. Nothing moves into or out of a choice. A round that does not lower the cost is dropped.
+multiplied in; what is left of a product keeps its order, quotients ``a/b/c`` stay apart, and products with a
+reciprocal are not ordered anew, for ``b*c`` may overflow where the quotients do not. Nothing moves into or out of a
+choice. A round that does not lower the cost is dropped.
 
 Source of the idea that gradients share factors of sums: Breuer, CACM 12 (1969) 333, "Generation of optimal code
 for expressions via factorization".
@@ -29,11 +30,11 @@ for expressions via factorization".
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from functools import cache
-from typing import Final
+from typing import Final, NamedTuple
 
 from tapeless.ir.constants import moderate_constants
 from tapeless.ir.graph import Builder, Graph, is_moderate
@@ -173,6 +174,14 @@ class _Uses:
             self.graph.ops[node] in kinds and self.single(node) and self.graph.ops[self.user[node]] in kinds
         )
 
+    def tops(self, kinds: frozenset[str]) -> list[int]:
+        """Return for each node the end of the tree of operations out of `kinds` that it belongs to, or itself."""
+        found = list(range(len(self.graph)))
+        for node in range(len(found) - 1, -1, -1):
+            if self.belongs(node, kinds):
+                found[node] = found[self.user[node]]
+        return found
+
     def terms(self, root: int) -> list[tuple[bool, int]]:
         """Return (negative, node) of the terms of the sum that ends at `root`, in order."""
         ops, args = self.graph.ops, self.graph.args
@@ -210,8 +219,37 @@ class _Uses:
                 found.append((node, False))
         return found
 
+    def inner(self, root: int) -> list[int]:
+        """Return the products and quotients that `factors` opens, those that use others after them."""
+        ops, args = self.graph.ops, self.graph.args
+        found, stack = [], [root]
+        while stack:
+            node = stack.pop()
+            if ops[node] in _PRODUCT and not self.constant[node] and (node == root or self.single(node)):
+                found.append(node)
+                stack += args[node] if ops[node] == "mul" else args[node][:1]
+        return found[::-1]
+
 
 # ---- rebuilding
+
+
+class _Change(NamedTuple):
+    """What happens to a product.
+
+    Attributes
+    ----------
+    gone
+        Factors and divisors that leave it, each as often as it stands here.
+    constants
+        Those of them that come back merged, in front of what is left.
+    swapped
+        Quotients that are opened, each with what is left of it.
+    """
+
+    gone: Sequence[Factor]
+    constants: Sequence[Factor] = ()
+    swapped: Sequence[tuple[Factor, Factor]] = ()
 
 
 @dataclass(slots=True)
@@ -231,7 +269,7 @@ class _Plan:
     quotients
         Divisions that become products by a reciprocal.
     products
-        Product -> the factors that are left of it, constants to be merged first.
+        Products that lose factors.
     """
 
     sums: dict[int, list[tuple[Factor | None, list[tuple[bool, int]]]]] = field(default_factory=dict)
@@ -239,7 +277,7 @@ class _Plan:
     dropped: set[int] = field(default_factory=set)
     shapes: dict[int, tuple[str, int, int, int]] = field(default_factory=dict)
     quotients: set[int] = field(default_factory=set)
-    products: dict[int, list[Factor]] = field(default_factory=dict)
+    products: dict[int, _Change] = field(default_factory=dict)
 
     def nodes(self) -> set[int]:
         """Return the nodes at which there is something to do."""
@@ -326,13 +364,13 @@ def _plan_quotients(uses: _Uses, plan: _Plan, taken: set[int]) -> None:
     graph = uses.graph
     ops = graph.ops
     constants = moderate_constants(graph)
+    tops = uses.tops(_PRODUCT)
     by: dict[int, list[int]] = {}
     known: set[int] = set()
     scaled: set[int] = set()
-    looked: set[int] = set()
-    flags: Builder | None = None
+    opened: dict[int, None] = {}
     for node, op in enumerate(ops):
-        if op not in _PRODUCT:
+        if op not in _PRODUCT or uses.constant[node]:
             continue
         above, below = graph.args[node]
         if op == "div":
@@ -342,67 +380,61 @@ def _plan_quotients(uses: _Uses, plan: _Plan, taken: set[int]) -> None:
             elif number == 1:
                 known.add(below)
         # Something may cancel where a quotient is a part, and merge where a second constant is.
-        divides = op == "div" or ops[above] == "div" or ops[below] == "div"
-        scales = above in constants or below in constants
-        if not (divides or scales) or node in constants:
-            continue
-        product = node
-        while uses.belongs(product, _PRODUCT):
-            product = uses.user[product]
-        if not divides:
-            if product not in scaled:
-                scaled.add(product)
-                continue
-        elif scales:
+        product = tops[node]
+        if op == "div" or ops[above] == "div" or ops[below] == "div":
+            opened[product] = None
+        if above in constants or below in constants:
+            if product in scaled:
+                opened[product] = None
             scaled.add(product)
-        if product in taken or product in looked:
-            continue
-        factors = uses.factors(product)
-        flags = flags or Builder(graph)
-        looked.add(product)
-        left = _cancelled(flags, factors)
-        coefficient = [factor for factor in left if factor[0] in constants]
-        if len(left) < len(factors) or len(coefficient) > 1:
-            plan.products[product] = coefficient + [factor for factor in left if factor[0] not in constants]
-            taken.add(product)
+    flags = Builder(graph) if opened else None
+    for product in opened:
+        if flags is not None and product not in taken:
+            change = _cancelled(flags, uses.factors(product), constants)
+            if change.gone:
+                plan.products[product] = change
+                taken.add(product)
     for divisor, nodes in by.items():
         if divisor in known or len(nodes) >= _RECIPROCAL:
             plan.quotients.update(node for node in nodes if node not in taken)
 
 
-def _cancelled(flags: Builder, factors: Sequence[Factor]) -> list[Factor]:
-    """Leave out what stands above and below, where it has at most isolated zeros.
+def _cancelled(flags: Builder, factors: Sequence[Factor], constants: Set[int]) -> _Change:
+    """Return how a product gets shorter.
 
-    A quotient that stays at hand for others is opened where a part of it cancels: x/(q/p)/p is x/q.
+    What stands above and below goes, where it has at most isolated zeros; a quotient that stays at hand for others is
+    opened where a part of it cancels: x/(q/p)/p is x/q. Several constants become one.
     """
-    left: list[Factor] = []
-    places: dict[Factor, list[int]] = {}
+    left = Counter(factors)
+    gone: list[Factor] = []
+    swapped: dict[Factor, Factor] = {}
 
     def cancels(node: int, divides: bool) -> bool:
-        """Take the opposite of a factor out of `left`, if it is there."""
-        found = places.get((node, not divides))
-        while found:
-            at = found.pop()
-            if left[at] == (node, not divides) and flags.has_isolated_zeros(node):
-                left[at] = _GONE
-                return True
-        return False
+        """Take a factor out, if it is there."""
+        if left[node, divides] <= 0 or not flags.has_isolated_zeros(node):
+            return False
+        left[node, divides] -= 1
+        gone.append((node, divides))
+        return True
 
-    for factor in factors:
-        if not cancels(*factor):
-            places.setdefault(factor, []).append(len(left))
-            left.append(factor)
-    for at, (node, divides) in enumerate(left):
-        if node >= 0 and flags.ops[node] == "div":
+    for node, divides in factors:
+        if not divides and left[node, False] > 0 and cancels(node, True):
+            cancels(node, False)
+    for node, divides in factors:
+        if flags.ops[node] == "div" and left[node, divides] > 0 and (node, divides) not in swapped:
             above, below = flags.args[node]
-            if cancels(above, divides):
-                left[at] = (below, not divides)
-            elif cancels(below, not divides):
-                left[at] = (above, divides)
-    return [factor for factor in left if factor != _GONE]
-
-
-_GONE: Final[Factor] = (-1, False)
+            rest = None
+            if cancels(above, not divides):
+                rest = below, not divides
+            elif cancels(below, divides):
+                rest = above, divides
+            if rest is not None:
+                left[node, divides] -= 1
+                swapped[node, divides] = rest
+    merged = [factor for factor in left.elements() if factor[0] in constants]
+    if len(merged) < 2:
+        merged = []
+    return _Change([*gone, *merged], merged, tuple(swapped.items()))
 
 
 def _plan_reuse(uses: _Uses, plan: _Plan, taken: set[int]) -> None:
@@ -424,7 +456,9 @@ def _plan_reuse(uses: _Uses, plan: _Plan, taken: set[int]) -> None:
             b, c = graph.args[inner]
             for near, far in ((b, c), (c, b)):
                 found = index.get((op, outer, near))
-                if found is not None and found not in (node, inner):
+                if found is None or found in (node, inner):
+                    continue
+                if op == "add" or _may_move(graph, [(far, False)]):  # `far` may keep the rest in range
                     plan.shapes[node] = (op, outer, near, far)
                     taken.update((node, inner, found))
                     break
@@ -454,7 +488,7 @@ def _rebuilt(program: Program, uses: _Uses, plan: _Plan) -> Program:
         elif node in plan.quotients:
             made = builder.mul(new[args[0]], builder.div(one, new[args[1]]))
         else:
-            made = _product(builder, [(new[n], divides) for n, divides in plan.products[node]])
+            made = _changed(builder, uses, node, plan.products[node], new)
         new.append(made)
     return _with_roots(program, builder, new)
 
@@ -489,29 +523,59 @@ def _factored(
             continue
         cofactors = []
         for negative, node in members:
-            rest = uses.factors(node)
-            rest.remove(factor)
-            cofactor = _product(builder, [(new[n], divides) for n, divides in rest])
+            cofactor = _changed(builder, uses, node, _Change([factor]), new)
             cofactors.append(builder.neg(cofactor) if negative else cofactor)
         total, (common, divides) = builder.sum(cofactors), factor
         terms.append(builder.div(total, new[common]) if divides else builder.mul(new[common], total))
     return builder.sum(terms)
 
 
-def _product(builder: Builder, factors: Sequence[Factor]) -> int:
-    """Multiply and divide from left to right: the constants, the other factors, the other divisors."""
-    constants = [factor for factor in factors if builder.is_constant(factor[0])]
-    total = builder.product([node for node, divides in constants if not divides])
-    for node, divides in constants:
+def _changed(builder: Builder, uses: _Uses, root: int, change: _Change, new: Sequence[int]) -> int:
+    """Copy the product that ends at `root` without what leaves it; the rest keeps its order."""
+    graph = uses.graph
+    gone, swapped = Counter(change.gone), dict(change.swapped)
+    front = [_coefficient(builder, change.constants, new)] if change.constants else []
+    # What is left of each part, None for nothing, and what divides it still: that divides the next that is left.
+    parts: dict[int, tuple[int | None, list[int]]] = {}
+
+    def leaf(node: int, divides: bool) -> tuple[int | None, list[int]]:
+        if gone[node, divides]:
+            gone[node, divides] -= 1
+            return None, []
+        node, divides = swapped.pop((node, divides), (node, divides))
         if divides:
-            total = builder.div(total, node)
-    rest = [(node, divides) for node, divides in factors if not builder.is_constant(node)]
-    above = [node for node, divides in rest if not divides]
-    total = builder.product([total, *above]) if constants else builder.product(above)
-    for node, divides in rest:
-        if divides:
-            total = builder.div(total, node)
-    return total
+            return None, [new[node]]
+        return (builder.mul(front.pop(), new[node]) if front else new[node]), []
+
+    for node in uses.inner(root):
+        first, second = graph.args[node]
+        above, below = parts.pop(first) if first in parts else leaf(first, False)
+        if graph.ops[node] == "div":
+            other, more = leaf(second, True)
+        else:
+            other, more = parts.pop(second) if second in parts else leaf(second, False)
+        below = below + more
+        above = other if above is None else above if other is None else builder.mul(above, other)
+        if above is not None:
+            above, below = _divided(builder, above, below), []
+        parts[node] = above, below
+    above, below = parts[root]
+    if above is None:
+        above = front.pop() if front else builder.rational(1)
+    elif front:
+        above = builder.mul(front.pop(), above)
+    return _divided(builder, above, below)
+
+
+def _coefficient(builder: Builder, constants: Sequence[Factor], new: Sequence[int]) -> int:
+    above = builder.product([new[node] for node, divides in constants if not divides])
+    return _divided(builder, above, [new[node] for node, divides in constants if divides])
+
+
+def _divided(builder: Builder, above: int, below: Sequence[int]) -> int:
+    for divisor in below:
+        above = builder.div(above, divisor)
+    return above
 
 
 # ---- products in one order
