@@ -111,13 +111,24 @@ class Builder:
         self._index: dict[Key, int] = {}
         self._rationals: dict[tuple[int, int], int] = {}  # hashing a pair is quicker than hashing a Fraction
         if graph is not None:
-            for op, args, payload in zip(graph.ops, graph.args, graph.payloads, strict=True):
-                if op == "rational":
-                    self._rationals[payload.numerator, payload.denominator] = len(self.ops)  # type: ignore[union-attr]
-                    self._record(op, args, payload)
-                else:
-                    self._index[_key(op, args, payload)] = len(self.ops)
-                    self._record(op, args, payload)
+            self._load(graph)
+
+    def _load(self, graph: Graph) -> None:
+        """Take the nodes of a graph over, as they stand."""
+        self.ops, self.args, self.payloads = list(graph.ops), list(graph.args), list(graph.payloads)
+        index, total, nonzero, constant = self._index, self._total, self._nonzero, self._constant
+        for node, (op, args, payload) in enumerate(zip(self.ops, self.args, self.payloads, strict=True)):
+            if op in _RING:
+                a, b = args
+                total.append(total[a] and total[b])
+                nonzero.append(op == "mul" and nonzero[a] and nonzero[b])
+                constant.append(constant[a] and constant[b])
+            else:
+                self._add_flags(op, args, payload)
+            if op == "rational":
+                self._rationals[payload.numerator, payload.denominator] = node  # type: ignore[union-attr]
+            else:
+                index[_key(op, args, payload)] = node
 
     def freeze(self) -> Graph:
         """Return the graph built so far."""
@@ -137,10 +148,13 @@ class Builder:
             nonzero.append(op == "mul" and nonzero[a] and nonzero[b])
             constant.append(constant[a] and constant[b])
         else:
-            total.append(self._is_total(op, args, payload))
-            nonzero.append(self._is_nonzero(op, args, payload))
-            constant.append(op != "input" and all(constant[arg] for arg in args))
+            self._add_flags(op, args, payload)
         return node
+
+    def _add_flags(self, op: str, args: tuple[int, ...], payload: Payload) -> None:
+        self._total.append(self._is_total(op, args, payload))
+        self._nonzero.append(self._is_nonzero(op, args, payload))
+        self._constant.append(op != "input" and all(self._constant[arg] for arg in args))
 
     def node(self, op: str, args: tuple[int, ...] = (), payload: Payload = None) -> int:
         """Return the id of this very node, appended if it is new.

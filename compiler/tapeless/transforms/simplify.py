@@ -150,6 +150,7 @@ class _Uses:
     count: list[int]
     user: list[int]
     constant: bytearray
+    _builder: Builder | None = None
 
     @classmethod
     def of(cls, program: Program) -> _Uses:
@@ -163,6 +164,12 @@ class _Uses:
             count[root] += 1
             user[root] = -1
         return cls(graph, count, user, graph.constants())
+
+    def has_isolated_zeros(self, node: int) -> bool:
+        """Whether `node` is plainly a number everywhere, and zero at most on a set without interior."""
+        if self._builder is None:
+            self._builder = Builder(self.graph)
+        return self._builder.has_isolated_zeros(node)
 
     def single(self, node: int) -> bool:
         """Whether exactly one operation uses `node`, and no output does."""
@@ -387,10 +394,9 @@ def _plan_quotients(uses: _Uses, plan: _Plan, taken: set[int]) -> None:
             if product in scaled:
                 opened[product] = None
             scaled.add(product)
-    flags = Builder(graph) if opened else None
     for product in opened:
-        if flags is not None and product not in taken:
-            change = _cancelled(flags, uses.factors(product), constants)
+        if product not in taken:
+            change = _cancelled(uses, uses.factors(product), constants)
             if change.gone:
                 plan.products[product] = change
                 taken.add(product)
@@ -399,7 +405,7 @@ def _plan_quotients(uses: _Uses, plan: _Plan, taken: set[int]) -> None:
             plan.quotients.update(node for node in nodes if node not in taken)
 
 
-def _cancelled(flags: Builder, factors: Sequence[Factor], constants: Set[int]) -> _Change:
+def _cancelled(uses: _Uses, factors: Sequence[Factor], constants: Set[int]) -> _Change:
     """Return how a product gets shorter.
 
     What stands above and below goes, where it has at most isolated zeros; a quotient that stays at hand for others is
@@ -411,7 +417,7 @@ def _cancelled(flags: Builder, factors: Sequence[Factor], constants: Set[int]) -
 
     def cancels(node: int, divides: bool) -> bool:
         """Take a factor out, if it is there."""
-        if left[node, divides] <= 0 or not flags.has_isolated_zeros(node):
+        if left[node, divides] <= 0 or not uses.has_isolated_zeros(node):
             return False
         left[node, divides] -= 1
         gone.append((node, divides))
@@ -421,8 +427,8 @@ def _cancelled(flags: Builder, factors: Sequence[Factor], constants: Set[int]) -
         if not divides and left[node, False] > 0 and cancels(node, True):
             cancels(node, False)
     for node, divides in factors:
-        if flags.ops[node] == "div" and left[node, divides] > 0 and (node, divides) not in swapped:
-            above, below = flags.args[node]
+        if uses.graph.ops[node] == "div" and left[node, divides] > 0 and (node, divides) not in swapped:
+            above, below = uses.graph.args[node]
             rest = None
             if cancels(above, not divides):
                 rest = below, not divides
