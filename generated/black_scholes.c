@@ -24,7 +24,7 @@ void black_scholes_forward(ptrdiff_t n, const double *restrict S, const double *
                            const double *restrict r, const double *restrict sigma,
                            const double *restrict T, double *restrict out)
 {
-    const double k0 = 1.4142135623730951; /* sqrt(2) */
+    const double k0 = 0.7071067811865476; /* 1/sqrt(2) */
 
     for (ptrdiff_t i = 0; i < n; i++) {
         const double v0 = S[i];
@@ -35,9 +35,9 @@ void black_scholes_forward(ptrdiff_t n, const double *restrict S, const double *
 
         const double t0 = v3*sqrt(v4);
         const double t1 = (log(v0/v1) + (v2 + 0.5*(v3*v3))*v4)/t0;
-        const double t2 = v1*exp(-(v2*v4))*erfc((t0 - t1)/k0);
+        const double t2 = v1*exp(-(v2*v4))*erfc(k0*(t0 - t1));
 
-        out[i] = 0.5*(v0*erfc(-(t1/k0)) - t2);
+        out[i] = 0.5*(v0*erfc(-(k0*t1)) - t2);
     }
 }
 
@@ -65,8 +65,8 @@ void black_scholes_backward(ptrdiff_t n, const double *restrict S, const double 
         const double t2  = sqrt(v4);
         const double t3  = v3*t2;
         const double t4  = (log(t0) + t1*v4)/t3;
-        const double t5  = t4*k0;
-        const double t6  = (t3 - t4)*k0;
+        const double t5  = k0*t4;
+        const double t6  = k0*(t3 - t4);
         const double t7  = 0.5*v5;
         const double t8  = exp(-(v2*v4))*(-0.5*v5);
         const double t9  = t8*erfc(t6);
@@ -111,10 +111,10 @@ void black_scholes_forward_backward(ptrdiff_t n, const double *restrict S, const
         const double t2  = sqrt(v4);
         const double t3  = v3*t2;
         const double t4  = (log(t0) + t1*v4)/t3;
-        const double t5  = t4*k0;
+        const double t5  = k0*t4;
         const double t6  = erfc(-t5);
         const double t7  = exp(-(v2*v4));
-        const double t8  = (t3 - t4)*k0;
+        const double t8  = k0*(t3 - t4);
         const double t9  = erfc(t8);
         const double t10 = v1*t7;
         const double t11 = 0.5*v5;

@@ -18,34 +18,34 @@ VECTOR double vm_exp(double) __asm__("exp");
 
 /* Forward.
  *
- *     r0 = 0.5*(v0*(1 + erf(v0/sqrt(2))))
+ *     r0 = 0.5*(v0*(1 + erf(1/sqrt(2)*v0)))
  */
 void gelu_forward(ptrdiff_t n, const double *restrict x, double *restrict out)
 {
-    const double k0 = 1.4142135623730951; /* sqrt(2) */
+    const double k0 = 0.7071067811865476; /* 1/sqrt(2) */
 
     for (ptrdiff_t i = 0; i < n; i++) {
         const double v0 = x[i];
 
-        out[i] = 0.5*(v0*(1.0 + erf(v0/k0)));
+        out[i] = 0.5*(v0*(1.0 + erf(k0*v0)));
     }
 }
 
 /* Backward: cotangents of the outputs in, cotangents of the inputs out.
  *
- *     r0 = 0.5*v1*(1 + erf(v0/sqrt(2)) + 2/sqrt(pi)/sqrt(2)*v0*exp(-(v0/sqrt(2))**2))
+ *     r0 = 0.5*v1*(1 + erf(1/sqrt(2)*v0) + 2/sqrt(pi)*(1/sqrt(2))*v0*exp(-(1/sqrt(2)*v0)**2))
  */
 void gelu_backward(ptrdiff_t n, const double *restrict x, const double *restrict out_bar,
                    double *restrict x_bar)
 {
-    const double k0 = 1.4142135623730951; /* sqrt(2) */
-    const double k1 = 0.7978845608028654; /* 2/sqrt(pi)/sqrt(2) */
+    const double k0 = 0.7071067811865476; /* 1/sqrt(2) */
+    const double k1 = 0.7978845608028654; /* 2/sqrt(pi)*(1/sqrt(2)) */
 
     for (ptrdiff_t i = 0; i < n; i++) {
         const double v0 = x[i];
         const double v1 = out_bar[i];
 
-        const double t0 = v0/k0;
+        const double t0 = k0*v0;
         const double t1 = 1.0 + erf(t0) + k1*v0*exp(-(t0*t0));
 
         x_bar[i] = 0.5*v1*t1;
@@ -54,20 +54,20 @@ void gelu_backward(ptrdiff_t n, const double *restrict x, const double *restrict
 
 /* Forward and backward in one pass.
  *
- *     r0 = 0.5*(v0*(1 + erf(v0/sqrt(2))))
- *     r1 = 0.5*v1*(1 + erf(v0/sqrt(2)) + 2/sqrt(pi)/sqrt(2)*v0*exp(-(v0/sqrt(2))**2))
+ *     r0 = 0.5*(v0*(1 + erf(1/sqrt(2)*v0)))
+ *     r1 = 0.5*v1*(1 + erf(1/sqrt(2)*v0) + 2/sqrt(pi)*(1/sqrt(2))*v0*exp(-(1/sqrt(2)*v0)**2))
  */
 void gelu_forward_backward(ptrdiff_t n, const double *restrict x, const double *restrict out_bar,
                            double *restrict out, double *restrict x_bar)
 {
-    const double k0 = 1.4142135623730951; /* sqrt(2) */
-    const double k1 = 0.7978845608028654; /* 2/sqrt(pi)/sqrt(2) */
+    const double k0 = 0.7071067811865476; /* 1/sqrt(2) */
+    const double k1 = 0.7978845608028654; /* 2/sqrt(pi)*(1/sqrt(2)) */
 
     for (ptrdiff_t i = 0; i < n; i++) {
         const double v0 = x[i];
         const double v1 = out_bar[i];
 
-        const double t0 = v0/k0;
+        const double t0 = k0*v0;
         const double t1 = 1.0 + erf(t0);
 
         out[i]   = 0.5*(v0*t1);

@@ -74,6 +74,7 @@ def test_a_rewrite_keeps_the_value_and_lowers_the_cost(function, expected):
         ("x*sqrt(2)*y*sqrt(3)", "sqrt(2)*sqrt(3)*x*y"),
         ("x/sqrt(2)*(3*y)", "3/sqrt(2)*x*y"),
         ("pi*(x*(y/sqrt(pi)))", "x*(pi/sqrt(pi)*y)"),
+        ("x/sqrt(2)", "1/sqrt(2)*x"),
     ],
 )
 def test_irrational_constants_of_a_product_become_one(text, expected):
@@ -115,6 +116,7 @@ KEPT = [
     ("nothing is multiplied in", lambda x, y, z, w: x * (y + z)),
     ("two quotients are two divisions", lambda x, y, z, w: (x / w, y / w)),
     ("quotients of quotients stay apart", lambda x, y, z, w: x / y / z),
+    ("a whole number divides with one rounding", lambda x, y, z, w: (x / 3, y / 0.75)),
     ("constants of extreme size stay apart", lambda x, y, z, w: 1e200 * x * (1e200 * y)),
     (
         "a quotient at hand whose parts may vanish",

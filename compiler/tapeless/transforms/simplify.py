@@ -12,6 +12,7 @@ sign                ``-(a - b)``, ``-(p*(a - b))``               ``b - a``, ``p*
 cancelled divisor  ``(p*q)/p``, ``p*(q/p)``                     ``q``
 divided quotient    ``x/(q/p)/p`` where ``q/p`` stays at hand     ``x/q``
 merged constants    ``(2*x)*(sqrt(3)*y)``, deeper down as well   ``(2*sqrt(3))*x*y``
+constant divisor    ``x/sqrt(3)``, not ``x/3``: 3 is exact       ``x*(1/sqrt(3))``
 reuse               ``a*(b*c)`` where ``a*b`` is at hand         ``(a*b)*c``
 known reciprocal    ``a/b`` where ``1/b`` is at hand             ``a*(1/b)``
 merged reciprocal   three quotients by ``b`` or more             products by one ``1/b``
@@ -409,7 +410,8 @@ def _cancelled(uses: _Uses, factors: Sequence[Factor], constants: Set[int]) -> _
     """Return how a product gets shorter.
 
     What stands above and below goes, where it has at most isolated zeros; a quotient that stays at hand for others is
-    opened where a part of it cancels: x/(q/p)/p is x/q. Several constants become one.
+    opened where a part of it cancels: x/(q/p)/p is x/q. Several constants become one; one that divides and is rounded
+    becomes a factor.
     """
     left = Counter(factors)
     gone: list[Factor] = []
@@ -438,9 +440,15 @@ def _cancelled(uses: _Uses, factors: Sequence[Factor], constants: Set[int]) -> _
                 left[node, divides] -= 1
                 swapped[node, divides] = rest
     merged = [factor for factor in left.elements() if factor[0] in constants]
-    if len(merged) < 2:
+    if len(merged) == 1 and not (merged[0][1] and _is_rounded(uses.graph, merged[0][0])):
         merged = []
     return _Change([*gone, *merged], merged, tuple(swapped.items()))
+
+
+def _is_rounded(graph: Graph, constant: int) -> bool:
+    """Whether a constant is no binary fraction: then to divide by it is no more exact than to multiply."""
+    value = graph.payloads[constant]
+    return not isinstance(value, Fraction) or value.denominator & (value.denominator - 1) != 0
 
 
 def _plan_reuse(uses: _Uses, plan: _Plan, taken: set[int]) -> None:
