@@ -1,7 +1,8 @@
 """Forward mode: tangents along with values, Program -> Program.
 
 Source: Griewank and Walther, Evaluating Derivatives, 2nd ed., section 3.1. The adjoint rules are linear in
-the cotangent, so each also tells what a tangent of the argument adds to the tangent of the result.
+the cotangent, so each also tells what a tangent of the argument adds to the tangent of the result. The conditions
+are those of `guards.py`.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from tapeless.ir.graph import Builder
 from tapeless.ir.program import Input, Output, Program, compacted, finish
 from tapeless.transforms.activity import useful, varied
+from tapeless.transforms.guards import Tangent, carried, chosen, shown
 from tapeless.transforms.links import links
 from tapeless.transforms.names import Names
 
@@ -34,22 +36,22 @@ def tangents(builder: Builder, program: Program, seeds: Mapping[int, int]) -> li
     """
     graph = program.graph
     marks = varied(graph, seeds)
-    zero = builder.rational(0)
-    dots: dict[int, int] = {}
+    always = builder.boolean(True)
+    dots: dict[int, Tangent | None] = {}
     for node in useful(graph, program.roots, marks):
-        args = graph.args[node]
-        if graph.ops[node] == "input":
-            dots[node] = seeds[graph.payloads[node]]  # type: ignore[index]
-            continue
-        if graph.ops[node] == "select":
-            dots[node] = builder.select(args[0], dots.get(args[1], zero), dots.get(args[2], zero))
-            continue
-        terms = []
-        for link in links(builder, node, lambda arg: bool(marks[arg])):
-            term = link.pull(dots[args[link.position]])
-            terms.append(term if link.guard is None else builder.select(link.guard, term, zero))
-        dots[node] = builder.sum(terms)
-    return [dots.get(root, zero) for root in program.roots]
+        op, args = graph.ops[node], graph.args[node]
+        if op == "input":
+            dots[node] = Tangent(seeds[graph.payloads[node]], always)  # type: ignore[index]
+        elif op == "select":
+            dots[node] = chosen(builder, args[0], dots.get(args[1]), dots.get(args[2]))
+        else:
+            edges = [
+                (link, link.pull, dot)
+                for link in links(builder, node, lambda arg: bool(marks[arg]))
+                if (dot := dots[args[link.position]]) is not None
+            ]
+            dots[node] = carried(builder, node, edges)
+    return [shown(builder, dots.get(root)) for root in program.roots]
 
 
 def jvp(program: Program, wrt: Sequence[str] | None = None) -> Program:

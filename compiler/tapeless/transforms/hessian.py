@@ -16,13 +16,10 @@ from tapeless.ir.program import Input, Output, Pattern, Program, compacted, fini
 from tapeless.transforms.activity import useful, varied
 from tapeless.transforms.curvature import second_partials
 from tapeless.transforms.forward import tangents
-from tapeless.transforms.guards import Contributions, domain, gather
+from tapeless.transforms.guards import PASSING, Contributions, domain, gather
 from tapeless.transforms.links import Link, links
 from tapeless.transforms.names import Names, lanes_of
 from tapeless.transforms.reverse import adjoints
-
-_PASSING = frozenset(("add", "sub", "neg", "select"))
-"""Primitives whose partials are 1 or -1: a cotangent is pulled, not multiplied."""
 
 
 def hessian(program: Program, wrt: Sequence[str] | None = None) -> Program:
@@ -191,7 +188,7 @@ class _Edges:
     def pulled(self, link: Link, bar: int) -> int:
         """Return the partial times `bar`."""
         builder = self.builder
-        if builder.ops[self.node] in _PASSING:
+        if builder.ops[self.node] in PASSING:
             return link.pull(bar)
         if link.position not in self.partials:
             self.partials[link.position] = link.pull(builder.rational(1))

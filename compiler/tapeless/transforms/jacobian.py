@@ -15,7 +15,17 @@ from tapeless.ir.graph import Builder
 from tapeless.ir.program import Output, Pattern, Program, compacted, finish
 from tapeless.transforms.activity import useful, varied
 from tapeless.transforms.forward import jvp
-from tapeless.transforms.guards import Contributions, domain, gather
+from tapeless.transforms.guards import (
+    PASSING,
+    Contributions,
+    Edge,
+    Tangent,
+    carried,
+    chosen,
+    domain,
+    gather,
+    shown,
+)
 from tapeless.transforms.links import Link, links
 from tapeless.transforms.names import Names, lanes_of
 from tapeless.transforms.simplify import cost, simplify
@@ -27,7 +37,6 @@ _COMPRESS: Final = 200_000
 """Products beyond which a sparse Jacobian is computed from products with vectors, if colouring makes them few."""
 _FEW: Final = 0.25
 """Colours per column at which they are few."""
-_PASSING: Final = frozenset(("add", "sub", "neg", "select"))
 
 Entries = dict[tuple[int, int], int]
 """(row, column) -> node."""
@@ -143,7 +152,7 @@ def _reverse_work(program: Program, lanes: Sequence[int]) -> int:
 
 def _times(builder: Builder, node: int, link: Link) -> Callable[[int], int]:
     """Return what multiplies by the partial of an edge; the partial is computed once."""
-    if builder.ops[node] in _PASSING:
+    if builder.ops[node] in PASSING:
         return link.pull
     partial = link.pull(builder.rational(1))
     return lambda value: builder.mul(partial, value)
@@ -153,29 +162,33 @@ def _forward(builder: Builder, program: Program, lanes: Sequence[int]) -> Entrie
     graph = program.graph
     marks = varied(graph, lanes)
     column = {lane: k for k, lane in enumerate(lanes)}
-    zero, one = builder.rational(0), builder.rational(1)
-    dots: dict[int, dict[int, int]] = {}
+    always, one = builder.boolean(True), builder.rational(1)
+    dots: dict[int, dict[int, Tangent]] = {}
     for node in useful(graph, program.roots, marks):
-        args = graph.args[node]
-        if graph.ops[node] == "input":
-            dots[node] = {column[graph.payloads[node]]: one}  # type: ignore[index]
-        elif graph.ops[node] == "select":
+        op, args = graph.ops[node], graph.args[node]
+        if op == "input":
+            dots[node] = {column[graph.payloads[node]]: Tangent(one, always)}  # type: ignore[index]
+        elif op == "select":
             first, second = dots.get(args[1], {}), dots.get(args[2], {})
             dots[node] = {
-                k: builder.select(args[0], first.get(k, zero), second.get(k, zero))
-                for k in sorted({*first, *second})
+                k: chosen(builder, args[0], first.get(k), second.get(k)) for k in sorted({*first, *second})
             }
         else:
-            terms: dict[int, list[int]] = {}
+            edges: dict[int, list[Edge]] = {}
             for link in links(builder, node, lambda arg: bool(marks[arg])):
                 times = _times(builder, node, link)
                 for k, dot in dots[args[link.position]].items():
-                    term = times(dot)
-                    if link.guard is not None:
-                        term = builder.select(link.guard, term, zero)
-                    terms.setdefault(k, []).append(term)
-            dots[node] = {k: builder.sum(found) for k, found in terms.items()}
-    return {(i, j): node for i, root in enumerate(program.roots) for j, node in dots.get(root, {}).items()}
+                    edges.setdefault(k, []).append((link, times, dot))
+            dots[node] = {}
+            for k, given in edges.items():
+                made = carried(builder, node, given)
+                if made is not None:
+                    dots[node][k] = made
+    return {
+        (i, j): shown(builder, dot)
+        for i, root in enumerate(program.roots)
+        for j, dot in dots.get(root, {}).items()
+    }
 
 
 def _reverse(builder: Builder, program: Program, lanes: Sequence[int]) -> Entries:
