@@ -216,6 +216,27 @@ def test_wrt_from_a_generator():
     assert tl.compile("w*x + b", wrt=(name for name in "bw")).wrt == ("b", "w")
 
 
+@pytest.mark.parametrize("shape", [(10**9,), (1000, 1001), (1,) * 33])
+def test_inputs_of_hostile_sizes_are_refused_before_anything_is_made(shape):
+    with pytest.raises(tl.errors.LimitError, match="broadcast"):
+        tl.compile(lambda x: x, inputs={"x": shape})
+
+
+def test_a_mapping_gives_names_and_shapes_of_what_a_star_takes():
+    def joined(*parts):
+        return parts[0] * parts[1]
+
+    f = tl.compile(joined, inputs={"a": (2,), "b": ()})
+    assert f.signature == "(2),()->(2)"
+    assert f([1.0, 2.0], b=3.0).tolist() == [3.0, 6.0]
+
+
+def test_a_kind_for_one_scalar_output_says_what_there_is_instead():
+    f = tl.compile("f(x[2]) = x*x")
+    with pytest.raises(tl.errors.ArgumentError, match=r"f has out of shape \(2,\). Use jacobian"):
+        f.grad([1.0, 2.0])
+
+
 def test_a_matrix_is_one_output_with_a_shape():
     for kind in (sp.Matrix, sp.ImmutableMatrix, sp.SparseMatrix):
         f = tl.compile(kind([[w, 2 * x], [w * x, 0]]), inputs=[w, x])

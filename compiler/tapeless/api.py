@@ -5,10 +5,11 @@ from __future__ import annotations
 import keyword
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import product
-from typing import TYPE_CHECKING, Any
+from math import prod
+from typing import TYPE_CHECKING, Any, Final
 
 from tapeless.assembly import Face, Member, assemble
-from tapeless.errors import ArgumentError, UnsupportedError
+from tapeless.errors import ArgumentError, LimitError, UnsupportedError
 from tapeless.function import Function
 from tapeless.kinds import TOGETHER
 from tapeless.module import Module
@@ -20,6 +21,11 @@ if TYPE_CHECKING:
 Inputs = Any
 """Names, sympy symbols, or a mapping of names to core shapes."""
 Shapes = dict[str, tuple[int, ...]] | None
+
+MAX_SCALARS: Final = 1_000_000
+"""Scalars of all inputs together that `inputs=` may give."""
+MAX_AXES: Final = 32
+"""Axes of an input."""
 
 
 def compile(
@@ -497,6 +503,13 @@ def _read_inputs(inputs: Inputs) -> tuple[tuple[str, ...] | None, Shapes]:
             if not isinstance(shape, tuple | list) or not all(type(extent) is int for extent in shape):
                 raise ArgumentError(f"the shape of {key!r} is a tuple such as () or (3,), not {shape!r}")
             shapes[_input_name(key)] = tuple(shape)
+        if any(len(shape) > MAX_AXES for shape in shapes.values()) or (
+            sum(map(prod, shapes.values())) > MAX_SCALARS
+        ):
+            raise LimitError(
+                f"inputs= gives more than {MAX_SCALARS} scalars or {MAX_AXES} axes; a formula is written out "
+                "for each element, so leave out the axes over which it repeats: calls broadcast over those in front"
+            )
         return names_of(shapes, "inputs"), shapes
     if isinstance(inputs, str) or _is_symbol(inputs):
         return (_input_name(inputs),), None

@@ -144,9 +144,10 @@ def derive(program: Program, kind: str, wrt: Wrt) -> Program:
     """
     row = kind_of(kind)
     if row.single and (len(program.outputs) != 1 or program.outputs[0].shape):
+        outputs = [o.name + (f" of shape {o.shape}" if o.shape else "") for o in program.outputs]
         raise ArgumentError(
-            f"{kind} needs a function with one scalar output; {program.name} has "
-            f"{', '.join(output.name for output in program.outputs)}. Use backward with a cotangent for each."
+            f"{kind} needs a function with one scalar output; {program.name} has {', '.join(outputs)}. Use jacobian, "
+            "or backward with a cotangent for each."
         )
     from tapeless.ir.collection import collection_paused
     from tapeless.transforms.simplify import simplify

@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 
 import tapeless as tl
+from tapeless.api import read
+from tapeless.errors import TracingError
 from tapeless.frontend.trace import program_from_function
 
 # ruff: noqa: PLW0108  a NumPy function alone has no signature to read the inputs from
@@ -531,3 +533,35 @@ def test_a_long_loop_is_traced_in_one_go():
     compiled = tl.compile(rosenbrock, inputs={"x": (300,)})
     x = np.linspace(-1, 1, 300)
     assert compiled(x) == pytest.approx(rosenbrock(x))
+
+
+@pytest.mark.parametrize(
+    ("function", "says"),
+    [
+        (lambda x: x.astype(float), "leave it out"),
+        (lambda x: x[0].item(), "leave it out"),
+        (lambda x: x.nonsense, "has no 'nonsense'"),
+        (lambda x: np.sum(x, where=[True, False, True]), "with these arguments: got an unexpected"),
+        (lambda x: np.sin(np.array([*x, None], object)[:3]), "np.stack"),
+    ],
+)
+def test_what_an_array_has_not_is_refused_in_words(function, says):
+    with pytest.raises(TracingError, match=says):
+        read(function, inputs={"x": (3,)})
+
+
+def test_others_may_ask_what_a_traced_value_has():
+    asked = []
+
+    def curious(x):
+        asked.append((hasattr(x, "astype"), hasattr(x, "__array_interface__"), hasattr(x, "T")))
+        return x
+
+    read(curious, inputs={"x": (3,)})
+    assert asked == [(False, False, True)]
+
+
+@pytest.mark.filterwarnings("ignore::PendingDeprecationWarning")
+def test_a_matrix_of_numpy_is_an_array_of_numbers():
+    program = read(lambda x: np.matrix([[1, 2, 3], [4, 5, 6]]) @ x, inputs={"x": (3,)})
+    assert program.outputs[0].shape == (2,)

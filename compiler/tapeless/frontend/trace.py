@@ -139,7 +139,7 @@ def _inputs(
                 f"(inputs=[{', '.join(map(repr, found))}]) or fill it with functools.partial"
             )
     if rest is not None:
-        found = _with_rest(signature, found, rest, listed)
+        found = _with_rest(signature, found, rest, listed or tuple(shapes) or None)
     for known in shapes:
         if known not in found:
             raise ArgumentError(f"inputs names {known!r}; the parameters are {', '.join(found) or 'none'}")
@@ -189,6 +189,14 @@ def _call(function: Callable[..., Any], signature: inspect.Signature, values: Ma
             positional.append(left.pop(parameter.name, parameter.default))
     try:
         return function(*positional, **keywords)
+    except TypeError as error:
+        # What NumPy's own ufuncs make of a traced value in an array of objects.
+        if not (str(error).startswith("loop of ufunc") and "Traced" in str(error)):
+            raise
+        raise TracingError(
+            "a function of NumPy met an array of dtype object that holds traced values; collect the values in a list "
+            "and write np.stack(values) for the array"
+        ) from error
     except ValueError as error:
         # What NumPy makes of the refusal of __float__ when an element of an array is assigned.
         if not isinstance(error.__cause__, TracingError):

@@ -58,6 +58,10 @@ def _subscript(place: tuple[int, ...]) -> str:
     return f"[{', '.join(map(str, place))}]" if place else ""
 
 
+class MissingAttributeError(TracingError, AttributeError):
+    """A method of NumPy's arrays that traced values do not have."""
+
+
 class Traced:
     """What all traced values share: the way into NumPy, and the refusals.
 
@@ -88,6 +92,12 @@ class Traced:
 
     def __format__(self, spec: str) -> str:
         return repr(self)
+
+    def __getattr__(self, name: str) -> NoReturn:
+        if name.startswith("__"):  # others ask for such names to learn what this is
+            raise AttributeError(name)
+        remedy = _METHODS.get(name, "write it with operators and functions of NumPy")
+        raise MissingAttributeError(f"{name_of(self)} is traced and has no {name!r}; {remedy}")
 
     # ---- NumPy
 
@@ -172,6 +182,16 @@ class Traced:
         raise TracingError("<< and >> work on integers; write x * 2**n")
 
     __rlshift__ = __rshift__ = __rrshift__ = __lshift__
+
+
+_METHODS: Final = {
+    "astype": "leave it out: all numbers are of the dtype that the function is compiled for",
+    "item": "leave it out: an element is a traced number already",
+    "fill": "a traced array cannot be changed in place; write np.full(x.shape, value)",
+    "conj": "leave it out: all numbers are real",
+    "conjugate": "leave it out: all numbers are real",
+    "imag": "all numbers are real",
+}
 
 
 class TracedElement(Traced):

@@ -426,7 +426,7 @@ def nodes_in_shape(builder: Builder, value: Any, take: Take = operand) -> Nodes 
         return _in_shape(found, value.shape)
     if isinstance(value, np.ndarray) and value.ndim:
         # tolist gives Python's own numbers, exactly those of the array; a longdouble has none.
-        items = value.ravel()
+        items = np.asarray(value).ravel()  # a matrix has two axes whatever is done to it
         return _in_shape(
             [take(builder, item) for item in (items if items.dtype.itemsize > 8 else items.tolist())],
             value.shape,

@@ -51,7 +51,8 @@ def apply_function(function: Callable[..., Any], args: tuple[Any, ...], kwargs: 
     except TapelessError:
         raise
     except TypeError as error:
-        raise TracingError(f"{name} cannot be traced with these arguments: {error}") from None
+        reason = str(error).rpartition("() ")[2]  # without the name of our own function
+        raise TracingError(f"{name} cannot be traced with these arguments: {reason}") from None
     except (ValueError, IndexError) as error:  # NumPy's own words on shapes and axes
         raise TracingError(f"{name}: {error}") from None
 
