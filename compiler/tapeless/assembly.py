@@ -14,6 +14,7 @@ from tapeless.options import Options
 from tapeless.runtime import warm
 from tapeless.runtime.arrays import Caller
 from tapeless.runtime.cache import Cache
+from tapeless.runtime.caller import find
 from tapeless.runtime.compiler import Compiler
 from tapeless.runtime.driver import driver
 from tapeless.runtime.library import Library
@@ -103,11 +104,14 @@ class Built(NamedTuple):
         Kind -> callable. A kind that C cannot express is missing, and of a large function all but the first.
     library
         The shared object.
+    fast
+        The extension with the fast caller, or None.
     """
 
     face: Face
     callers: dict[str, Caller]
     library: Library
+    fast: Any = None
 
 
 def assemble(members: Sequence[Member], name: str | None, options: Options) -> list[Built]:
@@ -135,7 +139,7 @@ def assemble(members: Sequence[Member], name: str | None, options: Options) -> l
     found = warm.recall(cache, key)
     if found is not None:
         payload, library = found
-        return _load(payload, library, driver(compiler, cache))
+        return _load(payload, library, compiler, cache)
 
     from tapeless.ir.collection import collection_paused  # of the deriving wing
 
@@ -155,7 +159,7 @@ def assemble(members: Sequence[Member], name: str | None, options: Options) -> l
     every = [kernel for group in kernels for kernel, _ in group]
     library = build_source(source, every, compiler, cache)
     warm.remember(cache, key, payload, library)
-    return _load(payload, library, driver(compiler, cache))
+    return _load(payload, library, compiler, cache)
 
 
 def lower_kinds(
@@ -197,6 +201,7 @@ def _emit(
     dtype: str,
 ) -> tuple[Source, dict[str, Any]]:
     from tapeless.kinds import signature
+    from tapeless.targets.c.counts import work
     from tapeless.targets.c.emit import emit
 
     source = emit(
@@ -208,7 +213,7 @@ def _emit(
     for program, group in zip(programs, kernels, strict=True):
         signatures = {
             kernel.kind: signature(
-                derived, f"{symbols[f'{program.name}.{kernel.kind}']}_lanes", dtype
+                derived, f"{symbols[f'{program.name}.{kernel.kind}']}_lanes", dtype, work(kernel)
             ).to_json()
             for kernel, derived in group
         }
@@ -236,7 +241,10 @@ def build_source(
     )
 
 
-def _load(payload: dict[str, Any], library: Library, drive: Callable[[], Any]) -> list[Built]:
+def _load(
+    payload: dict[str, Any], library: Library, compiler: Compiler, cache: Cache | None
+) -> list[Built]:
+    drive, fast = driver(compiler, cache), find(compiler, cache).extension
     signatures = [
         {kind: KernelSignature.from_json(data) for kind, data in row["kernels"].items()}
         for row in payload["functions"]
@@ -245,8 +253,9 @@ def _load(payload: dict[str, Any], library: Library, drive: Callable[[], Any]) -
     return [
         Built(
             Face.from_json(row),
-            {kind: Caller(pointers[s.symbol], s, drive) for kind, s in group.items()},
+            {kind: Caller(pointers[s.symbol], s, drive, fast) for kind, s in group.items()},
             library,
+            fast,
         )
         for row, group in zip(payload["functions"], signatures, strict=True)
     ]

@@ -53,7 +53,17 @@ class Function:
         `"float64"` or `"float32"`: what is computed in and returned.
     """
 
-    __slots__ = ("__weakref__", "_callers", "_face", "_forward", "_material", "_options", "_program", "_read")
+    __slots__ = (
+        "__weakref__",
+        "_callers",
+        "_face",
+        "_fast",
+        "_forward",
+        "_material",
+        "_options",
+        "_program",
+        "_read",
+    )
 
     def __init__(
         self,
@@ -70,6 +80,8 @@ class Function:
         self._program: Program | None = None
         self._callers = dict(callers)
         self._forward = self._callers["forward", self.wrt]
+        # What the fast caller looks calls up in, see `_enter`.
+        self._fast: Any = None
 
     @classmethod
     def of(
@@ -79,7 +91,13 @@ class Function:
         face = built.face
         wrt = options.wrt or tuple(name for name, _ in face.inputs)
         callers = {(kind, wrt): caller for kind, caller in built.callers.items()}
-        return cls(face, options, material, read, callers)
+        if built.fast is None:
+            return cls(face, options, material, read, callers)
+        made: Function = built.fast.specialise(cls)(face, options, material, read, callers)
+        made._fast = built.fast.Table(len(face.inputs), len(face.outputs))
+        for kind, caller in built.callers.items():
+            made._enter(kind, None, caller)
+        return made
 
     # ---- what it is
 
@@ -599,7 +617,14 @@ class Function:
             member = Member(self._material, lambda: self.program, (kind,), wanted)
             [built] = assemble([member], None, self._options)
             found = self._callers[kind, wanted] = built.callers[kind]
+        if self._fast is not None:
+            self._enter(kind, wrt, found)
         return found
+
+    def _enter(self, kind: str, wrt: Wrt, caller: Caller) -> None:
+        """Let the fast caller know what a method called with this `wrt` comes to."""
+        if caller.plan is not None:
+            self._fast.add(kind, wrt, caller.plan)
 
     def _flat(self, out: Out, wrt: Wrt) -> Out:
         """Turn (outputs, gradients) into one flat tuple."""

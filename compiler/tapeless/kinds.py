@@ -156,8 +156,8 @@ def derive(program: Program, kind: str, wrt: Wrt) -> Program:
         return simplify(row.transform(simplify(program), wrt))
 
 
-def signature(program: Program, symbol: str, dtype: str) -> KernelSignature:
-    """Return the signature of the kernel that computes `program`."""
+def signature(program: Program, symbol: str, dtype: str, work: int = 0) -> KernelSignature:
+    """Return the signature of the kernel that computes `program` in about `work` operations per point."""
     position = {item.name: k for k, item in enumerate(program.inputs)}
     return KernelSignature(
         symbol=symbol,
@@ -172,6 +172,7 @@ def signature(program: Program, symbol: str, dtype: str) -> KernelSignature:
             )
             for output in program.outputs
         ),
+        work=work,
     )
 
 

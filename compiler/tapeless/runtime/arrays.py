@@ -1,7 +1,8 @@
 """Calling a kernel the way NumPy functions are called.
 
-Arrays that lie exactly as the kernel wants them go straight to it. Everything else is prepared first:
-converted and kept apart from what it overlaps; then a batch that is broadcast or strided goes through the driver.
+Arrays that lie exactly as the kernel wants them go straight to it, where there is a fast caller through that.
+Everything else is prepared first: converted and kept apart from what it overlaps; then a batch that is broadcast or
+strided goes through the driver.
 """
 
 from __future__ import annotations
@@ -29,15 +30,24 @@ _FFI = KERNEL.ffi()
 _from_buffer = _FFI.from_buffer
 _cast = _FFI.cast
 _VOID_POINTER = _FFI.typeof("void *")
+_ADDRESS = _FFI.typeof("uintptr_t")
 # Bits of ndarray.flags.num: NPY_ARRAY_C_CONTIGUOUS and NPY_ARRAY_ALIGNED.
 _READY = 0x0001 | 0x0100
 _SCALARS = {float, int, np.float64, np.float32}
+# Operands, and results, that the fast caller takes at most.
+_MOST_PARTS = 64
 # Up to so many points writing a scalar out is quicker than the driver, and takes little memory.
 _SMALL = 4096
 # Up to so many lanes, pointing at each of a single point is quicker here than in the driver.
 _FEW_LANES = 24
 # Elements from which a result may lie in the pool.
 _POOLED = SMALLEST // 8
+# What the fast caller leaves to the driver, which knows of threads and of stores past the cache: calls whose results
+# have so many elements, or that take so many operations.
+_LONG = 1 << 15
+_LABORIOUS = 400_000
+# Operations from which it lets other threads run, a few microseconds.
+_NOTICEABLE = 10_000
 
 
 class _Prepared(NamedTuple):
@@ -60,6 +70,15 @@ class Caller:
     driver
         Gives the broadcasting driver, from `tapeless.runtime.driver.driver`; asked only when a call needs it.
         By default it is built with the default compiler and cache.
+    fast
+        The extension with the fast caller, or None.
+
+    Attributes
+    ----------
+    signature
+        The kernel's description.
+    plan
+        What the fast caller knows of this kernel, or None.
     """
 
     __slots__ = (
@@ -72,11 +91,16 @@ class Caller:
         "_n_flat",
         "_n_results",
         "_result_names",
+        "plan",
         "signature",
     )
 
     def __init__(
-        self, kernel: CFunction, signature: KernelSignature, driver: Callable[[], Drive] | None = None
+        self,
+        kernel: CFunction,
+        signature: KernelSignature,
+        driver: Callable[[], Drive] | None = None,
+        fast: Any = None,
     ) -> None:
         self.signature = signature
         self._kernel = kernel
@@ -90,6 +114,7 @@ class Caller:
         self._lanes = sum(part.lanes for part in parts)
         self._likes = {result.like for result in signature.results}
         self._result_names = [result.name for result in signature.results]
+        self.plan = _plan(fast, kernel, signature, self._dtype) if fast is not None else None
 
     def __call__(self, operands: Sequence[Any], out: Any = None) -> tuple[Any, ...]:
         """Call the kernel.
@@ -113,6 +138,12 @@ class Caller:
         ArgumentError, ShapeError
             An argument that cannot be used; nothing has been written then.
         """
+        plan = self.plan
+        if plan is not None:
+            found: tuple[Any, ...] = plan(operands if type(operands) is tuple else tuple(operands), out)
+            if found is not NotImplemented:
+                return found
+            return self._call_prepared(operands, out)
         # All operands of one shape and exactly as the kernel wants them: no conversion, no broadcasting.
         # Written out, for at this size a comprehension or a helper costs as much as the kernel.
         if out is None and len(operands) == self._n_flat:
@@ -279,6 +310,23 @@ class Caller:
         if like is not None and operands[like].gradient_dtype != self._dtype:
             target = target.astype(operands[like].gradient_dtype)
         return target[()] if target.shape == () else target
+
+
+def _plan(fast: Any, kernel: CFunction, signature: KernelSignature, dtype: np.dtype[Any]) -> Any:
+    """Describe a kernel to the fast caller; None for one with more parts than it takes."""
+    operands, results = signature.operands, signature.results
+    if not 0 < len(operands) <= _MOST_PARTS or not 0 < len(results) <= _MOST_PARTS:
+        return None
+    made = sum(result.lanes for result in results)
+    work = max(signature.work, made + sum(operand.lanes for operand in operands))
+    return fast.Plan(
+        int(_cast(_ADDRESS, kernel)),
+        dtype,
+        tuple((operand.shape, operand.role == "cotangent") for operand in operands),
+        tuple((result.shape, -1 if result.like is None else result.like) for result in results),
+        min(-(-_LONG // made), max(2, _LABORIOUS // work)),
+        max(1, _NOTICEABLE // work),
+    )
 
 
 def _prepare(value: object, operand: Operand, dtype: np.dtype[Any]) -> _Prepared:

@@ -4,7 +4,7 @@ Three folders, all written by rename so that readers see a whole file or none, a
 
     objects/ab/<sha256 of the contents>.so     libraries
     builds/ab/<key>                            C source and command line -> digest of the library
-    requests/ab/<key>                          raw request -> digest of the library and a payload
+    requests/ab/<key>                          raw request -> digest of the library and a payload, or a note
 
 A file's name is decided by its contents or by its key, so writers that race write the same thing. Whatever is
 damaged or missing counts as absent: the caller builds again.
@@ -101,12 +101,35 @@ class Cache:
     def remember(self, key: str, payload: dict[str, Any], library: Library) -> None:
         """Keep a record of a request: `payload` (JSON, opaque here) and the library that serves it."""
         self._prepare()
-        body = json.dumps({"library": library.digest, "payload": payload}).encode("utf-8")
-        # The checksum in front finds damage that would still parse.
-        self._write(self._path(_REQUESTS, key), sha256(body).hexdigest().encode("ascii") + body)
+        self._record(key, {"library": library.digest, "payload": payload})
 
     def recall(self, key: str) -> tuple[dict[str, Any], Library] | None:
         """Return payload and verified library of a request that was remembered, or None."""
+        record = self._recorded(key)
+        if record is None or record["library"] is None:
+            return None
+        library = self._library(record["library"])
+        if library is None:
+            self._forget(_REQUESTS, key)
+            return None
+        return record["payload"], library
+
+    def note(self, key: str, payload: dict[str, Any]) -> None:
+        """Keep a note (JSON, opaque here) about a request that no library serves."""
+        self._prepare()
+        self._record(key, {"library": None, "payload": payload})
+
+    def noted(self, key: str) -> dict[str, Any] | None:
+        """Return the note about a request, or None."""
+        record = self._recorded(key)
+        return record["payload"] if record is not None and record["library"] is None else None
+
+    def _record(self, key: str, record: dict[str, Any]) -> None:
+        body = json.dumps(record).encode("utf-8")
+        # The checksum in front finds damage that would still parse.
+        self._write(self._path(_REQUESTS, key), sha256(body).hexdigest().encode("ascii") + body)
+
+    def _recorded(self, key: str) -> Any:
         content = self._read(_REQUESTS, key)
         if content is None:
             return None
@@ -114,12 +137,7 @@ class Cache:
         if sha256(body).hexdigest().encode("ascii") != check:
             self._forget(_REQUESTS, key)
             return None
-        record = json.loads(body)
-        library = self._library(record["library"])
-        if library is None:
-            self._forget(_REQUESTS, key)
-            return None
-        return record["payload"], library
+        return json.loads(body)
 
     def info(self) -> CacheInfo:
         """Count what is there."""

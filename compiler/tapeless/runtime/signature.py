@@ -78,6 +78,7 @@ class _Fields(NamedTuple):
     dtype: str
     operands: tuple[Operand, ...]
     results: tuple[Result, ...]
+    work: int = 0
 
 
 class KernelSignature(_Fields):
@@ -91,6 +92,8 @@ class KernelSignature(_Fields):
         "float64" or "float32": the type of every lane.
     operands, results
         In the order of the kernel's pointer tables.
+    work
+        About how many plain operations a point takes, 0 where that is not known.
 
     Raises
     ------
@@ -101,7 +104,12 @@ class KernelSignature(_Fields):
     __slots__ = ()
 
     def __new__(
-        cls, symbol: str, dtype: str, operands: tuple[Operand, ...], results: tuple[Result, ...]
+        cls,
+        symbol: str,
+        dtype: str,
+        operands: tuple[Operand, ...],
+        results: tuple[Result, ...],
+        work: int = 0,
     ) -> KernelSignature:
         if dtype not in DTYPES:
             raise ValueError(f"dtype must be one of {DTYPES}, not {dtype!r}")
@@ -111,7 +119,7 @@ class KernelSignature(_Fields):
         for result in results:
             if result.like is not None and operands[result.like].shape != result.shape:
                 raise ValueError(f"{result.name} and the operand it is the gradient of differ in core shape")
-        return super().__new__(cls, symbol, dtype, operands, results)
+        return super().__new__(cls, symbol, dtype, operands, results, work)
 
     def to_json(self) -> dict[str, Any]:
         """Return the signature as plain dicts and lists."""
@@ -120,6 +128,7 @@ class KernelSignature(_Fields):
             "dtype": self.dtype,
             "operands": [[o.name, list(o.shape), o.role] for o in self.operands],
             "results": [[r.name, list(r.shape), r.like, r.entries] for r in self.results],
+            "work": self.work,
         }
 
     @classmethod
@@ -133,4 +142,5 @@ class KernelSignature(_Fields):
                 Result(name, tuple(shape), like, Entries.from_json(entries) if entries else None)
                 for name, shape, like, entries in data["results"]
             ),
+            work=data["work"],
         )
