@@ -51,6 +51,20 @@ def update_golden(request) -> bool:
     return request.config.getoption("--update-golden")
 
 
+@pytest.fixture(scope="module", params=["fast", "cffi"])
+def way(request):
+    """How functions compiled meanwhile are called: through the fast caller, and without it."""
+    from tapeless.runtime import caller, warm
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(caller.VARIABLE, "0" if request.param == "cffi" else "1")
+        if request.param == "fast":
+            found = caller.find(warm.compiler(), warm.cache())
+            if found.extension is None:
+                pytest.skip(found.reason)
+        yield request.param
+
+
 @pytest.fixture
 def empty_cache(tmp_path, monkeypatch):
     """An empty cache directory of this test's own, for tests of the cache and of cold compiles."""

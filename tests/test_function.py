@@ -18,13 +18,16 @@ import tapeless as tl
 LINE = "line(w, x, b) = w*x + b"
 
 
+pytestmark = pytest.mark.usefixtures("way")
+
+
 @pytest.fixture(scope="module")
-def line():
+def line(way):
     return tl.compile(LINE)
 
 
 @pytest.fixture(scope="module")
-def polar():
+def polar(way):
     return tl.compile("polar(r, t):\n    x = r*cos(t)\n    y = r*sin(t)\n    return x, y")
 
 

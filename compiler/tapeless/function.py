@@ -94,7 +94,7 @@ class Function:
         if built.fast is None:
             return cls(face, options, material, read, callers)
         made: Function = built.fast.specialise(cls)(face, options, material, read, callers)
-        made._fast = built.fast.Table(len(face.inputs), len(face.outputs))
+        made._fast = built.fast.Table(made.input_names, len(face.outputs))
         for kind, caller in built.callers.items():
             made._enter(kind, None, caller)
         return made

@@ -8,6 +8,7 @@ import stat
 import pytest
 
 from tapeless.runtime.arrays import Caller
+from tapeless.runtime import caller
 from tapeless.runtime.build import build
 from tapeless.runtime.cache import Cache
 from tapeless.runtime.compiler import find_compiler
@@ -127,8 +128,19 @@ def pointers(compiler, shared_cache):
     return of
 
 
+@pytest.fixture(scope="session", params=["fast", "cffi"])
+def fast(request, compiler, shared_cache):
+    """The extension with the fast caller, and None: what is called does the same in both ways."""
+    if request.param == "cffi":
+        return None
+    found = caller.find(compiler, shared_cache)
+    if found.extension is None:
+        pytest.skip(found.reason)
+    return found.extension
+
+
 @pytest.fixture(scope="session")
-def make(pointers, compiler, shared_cache):
+def make(pointers, compiler, shared_cache, fast):
     """Callers of the kernels above, and of any signature over them."""
 
     def of(symbol, dtype="float64", operands=None, results=None):
@@ -139,7 +151,7 @@ def make(pointers, compiler, shared_cache):
             default_operands if operands is None else operands,
             default_results if results is None else results,
         )
-        return Caller(pointers(dtype)[symbol], signature, driver(compiler, shared_cache))
+        return Caller(pointers(dtype)[symbol], signature, driver(compiler, shared_cache), fast)
 
     return of
 

@@ -670,6 +670,7 @@ static const char *const method_names[METHODS] = {"forward",        "backward", 
 
 typedef struct {
     PyObject_HEAD
+    PyObject *names; /* of the inputs: a tuple of interned strings */
     Py_ssize_t inputs, outputs;
     PyObject *plans[METHODS];  /* for wrt=None; NULL until there is one */
     PyObject *by_wrt[METHODS]; /* dict: wrt as given, a str or a tuple of them -> plan */
@@ -679,14 +680,26 @@ static PyTypeObject TableType;
 
 static PyObject *table_new(PyTypeObject *type, PyObject *args, PyObject *named)
 {
-    Py_ssize_t inputs, outputs;
+    PyObject *names;
+    Py_ssize_t outputs;
     (void)named;
-    if (!PyArg_ParseTuple(args, "nn:Table", &inputs, &outputs))
+    if (!PyArg_ParseTuple(args, "O!n:Table", &PyTuple_Type, &names, &outputs))
         return NULL;
     Table *table = (Table *)type->tp_alloc(type, 0);
-    if (table != NULL) {
-        table->inputs = inputs;
-        table->outputs = outputs;
+    if (table == NULL)
+        return NULL;
+    table->inputs = PyTuple_GET_SIZE(names);
+    table->outputs = outputs;
+    table->names = PyTuple_New(table->inputs);
+    if (table->names == NULL) {
+        Py_DECREF(table);
+        return NULL;
+    }
+    for (Py_ssize_t k = 0; k < table->inputs; k++) {
+        PyObject *name = Py_NewRef(PyTuple_GET_ITEM(names, k));
+        if (PyUnicode_CheckExact(name))
+            PyUnicode_InternInPlace(&name);
+        PyTuple_SET_ITEM(table->names, k, name);
     }
     return (PyObject *)table;
 }
@@ -694,6 +707,7 @@ static PyObject *table_new(PyTypeObject *type, PyObject *args, PyObject *named)
 static void table_dealloc(PyObject *self)
 {
     Table *table = (Table *)self;
+    Py_XDECREF(table->names);
     for (int k = 0; k < METHODS; k++) {
         Py_XDECREF(table->plans[k]);
         Py_XDECREF(table->by_wrt[k]);
@@ -802,29 +816,43 @@ static PyObject *attempt(int method, PyObject *self, PyObject *const *args, Py_s
     if (table == NULL || !Py_IS_TYPE((PyObject *)table, &TableType))
         return Py_NotImplemented;
 
-    PyObject *out = NULL, *wrt = NULL;
+    const Py_ssize_t inputs = table->inputs, outputs = table->outputs;
+    const Py_ssize_t lead = method == BACKWARD || method == FORWARD_BACKWARD; /* the cotangents before the inputs */
+    PyObject *gathered[MOST_PARTS], *out = NULL, *wrt = NULL;
+    Py_ssize_t given = count - lead; /* inputs */
     if (names != NULL) {
+        const Py_ssize_t by_position = given;
         for (Py_ssize_t k = 0; k < PyTuple_GET_SIZE(names); k++) {
             PyObject *name = PyTuple_GET_ITEM(names, k), *value = args[count + k];
-            if (name == str_out && method != JVP)
+            if (name == str_out && method != JVP) {
                 out = value == Py_None ? NULL : value;
-            else if (name == str_wrt && method != FORWARD)
+            } else if (name == str_wrt && method != FORWARD) {
                 wrt = value;
-            else if (!(name == str_sparse && value == Py_False && (method == JACOBIAN || method == HESSIAN)))
-                return Py_NotImplemented;
+            } else if (name == str_sparse && (method == JACOBIAN || method == HESSIAN)) {
+                if (value != Py_False)
+                    return Py_NotImplemented;
+            } else {
+                if (method == JVP || method == HVP || inputs > MOST_PARTS || by_position < 0)
+                    return Py_NotImplemented;
+                Py_ssize_t at = by_position;
+                while (at < inputs && PyTuple_GET_ITEM(table->names, at) != name)
+                    at++;
+                if (at == inputs)
+                    return Py_NotImplemented;
+                gathered[at] = value;
+                given++; /* a call never has a keyword twice */
+            }
         }
     }
     Plan *plan = find_plan(table, method, wrt);
     if (plan == NULL)
         return Py_NotImplemented;
 
-    PyObject *gathered[MOST_PARTS];
     PyObject *const *operands = args;
-    const Py_ssize_t inputs = table->inputs, outputs = table->outputs;
     switch (method) {
     case BACKWARD:
     case FORWARD_BACKWARD: {
-        if (count != 1 + inputs)
+        if (given != inputs)
             return Py_NotImplemented;
         PyObject *const *cotangents = args;
         if (PyTuple_CheckExact(args[0])) {
@@ -834,7 +862,7 @@ static PyObject *attempt(int method, PyObject *self, PyObject *const *args, Py_s
         } else if (outputs != 1) {
             return Py_NotImplemented;
         }
-        memcpy(gathered, args + 1, (size_t)inputs * sizeof *gathered);
+        memcpy(gathered, args + 1, (size_t)(count - 1) * sizeof *gathered);
         for (Py_ssize_t k = 0; k < outputs; k++)
             gathered[inputs + k] = cotangents[k] == Py_None ? zero : cotangents[k];
         operands = gathered;
@@ -852,8 +880,12 @@ static PyObject *attempt(int method, PyObject *self, PyObject *const *args, Py_s
         break;
     }
     default:
-        if (count != inputs)
+        if (given != inputs)
             return Py_NotImplemented;
+        if (count < inputs) {
+            memcpy(gathered, args, (size_t)count * sizeof *gathered);
+            operands = gathered;
+        }
     }
 
     const int pair = method == FORWARD_BACKWARD || method == VALUE_AND_GRAD || method == JVP;
