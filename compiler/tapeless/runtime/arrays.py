@@ -82,6 +82,8 @@ class Caller:
     """
 
     __slots__ = (
+        "_cotangents",
+        "_counted",
         "_driver",
         "_dtype",
         "_is_flat",
@@ -112,6 +114,10 @@ class Caller:
         self._n_flat = (len(signature.operands) or -1) if self._is_flat else -1
         self._n_results = len(signature.results)
         self._lanes = sum(part.lanes for part in parts)
+        roles = [operand.role for operand in signature.operands]
+        self._cotangents = [k for k, role in enumerate(roles) if role == "cotangent"]
+        # Operands whose shapes make the batch.
+        self._counted = [k for k, role in enumerate(roles) if role != "cotangent"] or self._cotangents
         self._likes = {result.like for result in signature.results}
         self._result_names = [result.name for result in signature.results]
         self.plan = _plan(fast, kernel, signature, self._dtype) if fast is not None else None
@@ -143,7 +149,6 @@ class Caller:
             found: tuple[Any, ...] = plan(operands if type(operands) is tuple else tuple(operands), out)
             if found is not NotImplemented:
                 return found
-            return self._call_prepared(operands, out)
         # All operands of one shape and exactly as the kernel wants them: no conversion, no broadcasting.
         # Written out, for at this size a comprehension or a helper costs as much as the kernel.
         if out is None and len(operands) == self._n_flat:
@@ -178,9 +183,10 @@ class Caller:
                         targets.append(_from_buffer(result))
                     self._kernel(n, pointers, targets)
                     return tuple(results)
-            written_out = self._write_out(operands)
-            if written_out is not None:
-                return self(written_out)
+            if plan is None:
+                written_out = self._write_out(operands)
+                if written_out is not None:
+                    return self(written_out)
         return self._call_prepared(operands, out)
 
     def _write_out(self, operands: Sequence[Any]) -> list[Any] | None:
@@ -244,25 +250,27 @@ class Caller:
 
     def _batch_shape(self, operands: Sequence[_Prepared]) -> Shape:
         """Broadcast the batch shapes of all operands but cotangents."""
-        pairs = list(zip(operands, self.signature.operands, strict=True))
-        counted = [pair for pair in pairs if pair[1].role != "cotangent"] or pairs
-        first = counted[0][0].batch
-        if all(prepared.batch == first for prepared, _ in counted):
-            return first
-        shape = [1] * max(len(prepared.batch) for prepared, _ in counted)
-        for prepared, _ in counted:
-            for d, extent in enumerate(prepared.batch, len(shape) - len(prepared.batch)):
-                if extent != 1 and shape[d] != extent:
-                    if shape[d] != 1:
-                        given = ", ".join(f"{o.name} {p.array.shape}" for p, o in counted)
+        shapes = {operands[k].batch for k in self._counted}
+        if len(shapes) > 1:
+            shapes.discard(())
+        if len(shapes) == 1:
+            return shapes.pop()
+        batch = [1] * max(map(len, shapes))
+        for shape in shapes:
+            for d, extent in enumerate(shape, len(batch) - len(shape)):
+                if extent != 1 and batch[d] != extent:
+                    if batch[d] != 1:
+                        names = [operand.name for operand in self.signature.operands]
+                        given = ", ".join(f"{names[k]} {operands[k].array.shape}" for k in self._counted)
                         raise ShapeError(f"inputs do not broadcast together: {given}")
-                    shape[d] = extent
-        return tuple(shape)
+                    batch[d] = extent
+        return tuple(batch)
 
     def _check_cotangents(self, operands: Sequence[_Prepared], batch: Shape) -> None:
-        for prepared, operand in zip(operands, self.signature.operands, strict=True):
-            given, needed = prepared.array.shape, batch + operand.shape
-            if operand.role == "cotangent" and given and given != needed:
+        for k in self._cotangents:
+            operand = self.signature.operands[k]
+            given, needed = operands[k].array.shape, batch + operand.shape
+            if given and given != needed:
                 raise ShapeError(
                     f"cotangent {operand.name} has shape {given}, the output has shape {needed}; "
                     "pass that shape or a scalar"
