@@ -550,6 +550,10 @@ static int read_parts(Plan *plan, PyObject *rows, part *parts, Py_ssize_t *used,
     for (Py_ssize_t k = 0; k < PyTuple_GET_SIZE(rows); k++) {
         PyObject *shape;
         int number; /* role of an operand; of a result the operand that it is the gradient of, or -1 */
+        if (!PyTuple_Check(PyTuple_GET_ITEM(rows, k))) {
+            PyErr_SetString(PyExc_TypeError, "an operand or a result is described by a tuple");
+            return -1;
+        }
         if (!PyArg_ParseTuple(PyTuple_GET_ITEM(rows, k), "O!i", &PyTuple_Type, &shape, &number))
             return -1;
         part *own = &parts[k];

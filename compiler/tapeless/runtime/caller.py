@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
@@ -25,6 +26,8 @@ VARIABLE: Final = "TAPELESS_CALLER"
 _MODULE: Final = "tapeless_caller"
 _SOURCE: Final = "caller.c"
 _TIMEOUT: Final = 120.0
+# A compiler's refusal stays in the cache so long: else each process would wait for it again.
+_REFUSED_FOR: Final = 86400.0
 _FLAGS: Final = ("-fvisibility=hidden", "-s")
 _DARWIN_FLAGS: Final = ("-fvisibility=hidden", "-undefined", "dynamic_lookup")
 _SLOWER: Final = "nothing to do: calls take about two microseconds more, with the same results"
@@ -109,7 +112,7 @@ def _library(compiler: Compiler, cache: Cache) -> Library:
     if known is not None:
         return known[1]
     refused = cache.noted(key)
-    if refused is not None:
+    if refused is not None and time.time() - refused["time"] < _REFUSED_FOR:
         raise _MissingError(refused["message"])
     library = _build(compiler, cache, key)
     cache.remember(key, {}, library)
@@ -145,7 +148,7 @@ def _build(compiler: Compiler, cache: Cache, key: str) -> Library:
             cache=cache,
         )
     except CompilerError as error:
-        cache.note(key, {"message": str(error)})  # or each process would try again
+        cache.note(key, {"message": str(error), "time": time.time()})
         raise _MissingError(str(error)) from None
 
 
