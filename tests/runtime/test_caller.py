@@ -320,8 +320,7 @@ def test_results_can_be_resized_and_reshaped(make, extension):
         assert (y[100:] == 0.0).all()
         del y
     y = make("line")((x, x, x))[0]
-    y.shape = (4, 25)
-    y = y.view("float32")
+    y = y.reshape(4, 25).view("float32")
     assert y.nbytes == 800
 
 
@@ -384,6 +383,7 @@ def test_nothing_leaks(make, extension):
     try:
         everything()
         counts = [sys.getrefcount(item) for item in watched]
+        none = sys.getrefcount(None)
         before = tracemalloc.get_traced_memory()[0]
         for _ in range(500):
             everything()
