@@ -828,6 +828,13 @@ static PyObject *attempt(int method, PyObject *self, PyObject *const *args, Py_s
         const Py_ssize_t by_position = given;
         for (Py_ssize_t k = 0; k < PyTuple_GET_SIZE(names); k++) {
             PyObject *name = PyTuple_GET_ITEM(names, k), *value = args[count + k];
+            if (!PyUnicode_CheckExact(name))
+                return Py_NotImplemented;
+            if (!PyUnicode_CHECK_INTERNED(name)) { /* the keys of a dict that was read from somewhere */
+                Py_INCREF(name);
+                PyUnicode_InternInPlace(&name);
+                Py_DECREF(name); /* equal strings that count here live on: in the table, or below */
+            }
             if (name == str_out && method != JVP) {
                 out = value == Py_None ? NULL : value;
             } else if (name == str_wrt && method != FORWARD) {
