@@ -69,6 +69,7 @@ def examine() -> list[Finding]:
     findings.append(_finding("cache", _cache_state))
     if able and not findings[-1].fatal:
         findings.append(_finding("cached compile", lambda: _test_compile(cached=True)))
+        findings.append(_finding("fast caller", _fast_caller))
     return [*findings, _vector_math(), *(_host(name, purpose) for name, purpose in _HOSTS)]
 
 
@@ -236,6 +237,15 @@ def _cache_text(info: CacheInfo) -> str:
     status = os.stat(info.path)
     room = f"{info.entries} libraries, {info.bytes / 1e6:.1f} MB of {info.limit / 1e6:.0f} MB"
     return f"{info.path}\nmode {stat.S_IMODE(status.st_mode):o}, {room}"
+
+
+def _fast_caller() -> Finding:
+    from tapeless.runtime import caller, warm
+
+    found = caller.find(warm.compiler(), warm.cache())
+    if found.extension is None:
+        return Finding("fast caller", "missing", found.reason, found.remedy)
+    return Finding("fast caller", "ok", found.path)
 
 
 def _vector_math() -> Finding:

@@ -39,7 +39,8 @@ _SHOWN: Final = 2000
 class Function:
     """A formula as compiled functions: its value, its vector-Jacobian product, its gradient.
 
-    Made by `tapeless.compile`. Calls are thread-safe and release the GIL while C runs.
+    Made by `tapeless.compile`. Calls are thread-safe, and release the GIL while C runs for more than a few
+    microseconds.
 
     Attributes
     ----------

@@ -13,7 +13,6 @@ damaged or missing counts as absent: the caller builds again.
 from __future__ import annotations
 
 import errno
-import json
 import os
 import stat
 import sys
@@ -25,6 +24,7 @@ from typing import Any, NamedTuple
 from tapeless.errors import CacheError
 from tapeless.runtime.digest import sha256
 from tapeless.runtime.library import Library
+from tapeless.runtime.records import from_text, to_text
 
 _DEFAULT_LIMIT = 512 << 20
 _OBJECTS, _BUILDS, _REQUESTS = "objects", "builds", "requests"
@@ -125,7 +125,7 @@ class Cache:
         return record["payload"] if record is not None and record["library"] is None else None
 
     def _record(self, key: str, record: dict[str, Any]) -> None:
-        body = json.dumps(record).encode("utf-8")
+        body = to_text(record).encode("utf-8")
         # The checksum in front finds damage that would still parse.
         self._write(self._path(_REQUESTS, key), sha256(body).hexdigest().encode("ascii") + body)
 
@@ -137,7 +137,7 @@ class Cache:
         if sha256(body).hexdigest().encode("ascii") != check:
             self._forget(_REQUESTS, key)
             return None
-        return json.loads(body)
+        return from_text(body.decode("utf-8"))
 
     def info(self) -> CacheInfo:
         """Count what is there."""

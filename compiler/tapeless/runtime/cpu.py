@@ -93,7 +93,7 @@ def _read_features(path: str) -> frozenset[str]:
     # The first processor speaks for all, and the file is long on big machines: stop at the first line that
     # counts.
     try:
-        with open(path, encoding="ascii", errors="replace") as lines:
+        with open(path, encoding="utf-8", errors="replace") as lines:
             for line in lines:
                 if line.startswith("flags"):
                     return frozenset(line.partition(":")[2].split())

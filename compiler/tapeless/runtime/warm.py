@@ -6,7 +6,6 @@ of C.
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Mapping
 from functools import lru_cache
@@ -57,7 +56,7 @@ def request_key(request: object, options: Mapping[str, Any], compiler: Compiler)
     Parameters
     ----------
     request
-        What is to be compiled, as values that JSON knows: texts of formulas, digests of graphs.
+        What is to be compiled: texts of formulas, digests of graphs, in tuples and lists.
     options
         Options of the compilation, likewise.
     compiler
@@ -66,14 +65,13 @@ def request_key(request: object, options: Mapping[str, Any], compiler: Compiler)
     parts = [
         package_digest(),
         request,
-        options,
+        sorted(options.items()),
         compiler.argv,
         compiler.identity,
         cpu.host().name,
         KERNEL.cdef,
     ]
-    text = json.dumps(parts, sort_keys=True, ensure_ascii=True)
-    return str(sha256(text.encode("ascii")).hexdigest())
+    return str(sha256(ascii(parts).encode("ascii")).hexdigest())
 
 
 def recall(cache: Cache | None, key: str) -> tuple[dict[str, Any], Library] | None:
