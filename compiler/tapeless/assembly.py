@@ -6,7 +6,7 @@ This is where the two wings meet. On a cache hit nothing of the deriving wing is
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 
 from tapeless.errors import DerivativeError
 from tapeless.kinds import Wrt
@@ -18,6 +18,7 @@ from tapeless.runtime.caller import find
 from tapeless.runtime.compiler import Compiler
 from tapeless.runtime.driver import driver
 from tapeless.runtime.library import Library
+from tapeless.runtime.light import NamedTuple
 from tapeless.runtime.load import load
 from tapeless.runtime.signature import KernelSignature
 
@@ -241,9 +242,7 @@ def build_source(
     )
 
 
-def _load(
-    payload: dict[str, Any], library: Library, compiler: Compiler, cache: Cache | None
-) -> list[Built]:
+def _load(payload: dict[str, Any], library: Library, compiler: Compiler, cache: Cache | None) -> list[Built]:
     drive, fast = driver(compiler, cache), find(compiler, cache).extension
     signatures = [
         {kind: KernelSignature.from_json(data) for kind, data in row["kernels"].items()}

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 from tapeless.errors import ArgumentError
+from tapeless.runtime.light import NamedTuple
 from tapeless.runtime.signature import KernelSignature, Operand, Result
-from tapeless.runtime.sparse import Entries
 
 if TYPE_CHECKING:
     from tapeless.ir.program import Program
@@ -158,6 +158,8 @@ def derive(program: Program, kind: str, wrt: Wrt) -> Program:
 
 def signature(program: Program, symbol: str, dtype: str, work: int = 0) -> KernelSignature:
     """Return the signature of the kernel that computes `program` in about `work` operations per point."""
+    from tapeless.runtime.sparse import Entries
+
     position = {item.name: k for k, item in enumerate(program.inputs)}
     return KernelSignature(
         symbol=symbol,

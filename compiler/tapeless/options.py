@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from tapeless.errors import ArgumentError, UnsupportedError
+from tapeless.runtime.light import NamedTuple
 
 DTYPES: Final = ("float64", "float32")
 Range = tuple[float, float]

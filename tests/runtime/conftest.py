@@ -7,8 +7,8 @@ import stat
 
 import pytest
 
-from tapeless.runtime.arrays import Caller
 from tapeless.runtime import caller
+from tapeless.runtime.arrays import Caller
 from tapeless.runtime.build import build
 from tapeless.runtime.cache import Cache
 from tapeless.runtime.compiler import find_compiler

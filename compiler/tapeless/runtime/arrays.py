@@ -9,13 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from math import prod
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy import empty, ndarray
 
 from tapeless.errors import ArgumentError, ShapeError
 from tapeless.runtime.driver import Drive, default_driver
+from tapeless.runtime.light import NamedTuple
 from tapeless.runtime.load import KERNEL, CFunction
 from tapeless.runtime.operands import as_operand
 from tapeless.runtime.outputs import as_outputs, check_distinct, check_output

@@ -19,11 +19,12 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import suppress
-from typing import Any, NamedTuple
+from typing import Any
 
 from tapeless.errors import CacheError
 from tapeless.runtime.digest import sha256
 from tapeless.runtime.library import Library
+from tapeless.runtime.light import NamedTuple
 from tapeless.runtime.records import from_text, to_text
 
 _DEFAULT_LIMIT = 512 << 20

@@ -9,12 +9,13 @@ from __future__ import annotations
 import os
 import sys
 import time
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
 from tapeless.errors import CompilerError, TapelessError
 from tapeless.runtime import warm
+from tapeless.runtime.light import NamedTuple
 
 if TYPE_CHECKING:
     from tapeless.runtime.cache import Cache

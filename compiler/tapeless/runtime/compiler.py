@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
-from typing import NamedTuple
 
 from tapeless.errors import CompilerError
 from tapeless.runtime import cpu
+from tapeless.runtime.light import NamedTuple
 
 _CANDIDATES = ("cc", "gcc", "clang")
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import os
 from functools import lru_cache
-from typing import NamedTuple
+
+from tapeless.runtime.light import NamedTuple
 
 # Names as in /proc/cpuinfo: "pni" is SSE3, "abm" is LZCNT.
 # Source: System V psABI for x86-64, section "Micro-Architecture Levels".

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from tapeless.runtime.digest import sha256
+from tapeless.runtime.light import NamedTuple
 
 
 class Library(NamedTuple):

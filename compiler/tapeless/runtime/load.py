@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 import _cffi_backend
 
 from tapeless.errors import CacheError
 from tapeless.runtime.library import Library
+from tapeless.runtime.light import NamedTuple
 
 # A C function as cffi presents it. Calls release the GIL.
 CFunction = Callable[..., Any]

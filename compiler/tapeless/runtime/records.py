@@ -5,7 +5,6 @@ CPython reads JSON by a small extension, which the package json uses as well.
 
 from __future__ import annotations
 
-from types import SimpleNamespace
 from typing import Any
 
 __all__ = ["from_text", "to_text"]
@@ -35,23 +34,25 @@ def from_text(text: str) -> Any:
     return value
 
 
+class _Context:
+    """What the scanner asks its decoder for."""
+
+    strict = True
+    object_hook = None
+    object_pairs_hook = None
+    parse_float = float
+    parse_int = int
+    parse_constant = float
+
+
 def _scanner() -> Any:
     try:
         from _json import make_scanner
     except ImportError:  # not CPython
         from json import JSONDecoder
 
-        return JSONDecoder().scan_once
-    return make_scanner(
-        SimpleNamespace(
-            strict=True,
-            object_hook=None,
-            object_pairs_hook=None,
-            parse_float=float,
-            parse_int=int,
-            parse_constant=float,
-        )
-    )
+        return JSONDecoder().scan_once  # type: ignore[attr-defined]
+    return make_scanner(_Context)  # type: ignore[arg-type]
 
 
 _scan = _scanner()

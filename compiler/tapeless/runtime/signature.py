@@ -14,9 +14,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from math import prod
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
-from tapeless.runtime.sparse import Entries
+from tapeless.runtime.light import NamedTuple
+
+if TYPE_CHECKING:
+    from tapeless.runtime.sparse import Entries
 
 ROLES = ("primal", "cotangent", "tangent")
 DTYPES = ("float64", "float32")
@@ -139,8 +142,14 @@ class KernelSignature(_Fields):
             dtype=data["dtype"],
             operands=tuple(Operand(name, tuple(shape), role) for name, shape, role in data["operands"]),
             results=tuple(
-                Result(name, tuple(shape), like, Entries.from_json(entries) if entries else None)
+                Result(name, tuple(shape), like, _entries(entries) if entries else None)
                 for name, shape, like, entries in data["results"]
             ),
             work=data["work"],
         )
+
+
+def _entries(data: list[Any]) -> Entries:
+    from tapeless.runtime.sparse import Entries  # not needed on a warm start
+
+    return Entries.from_json(data)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from tapeless.errors import UnsupportedError
+from tapeless.runtime.light import NamedTuple
 
 Array = np.ndarray[Any, Any]
 

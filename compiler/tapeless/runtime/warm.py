@@ -18,14 +18,29 @@ from tapeless.runtime.digest import blake2b, sha256
 from tapeless.runtime.library import Library
 from tapeless.runtime.load import KERNEL
 
+# What no library depends on: the command, the checks, the benchmarks, the bridges.
+_APART = frozenset(
+    (
+        "__pycache__",
+        "__main__.py",
+        "bench",
+        "bridges",
+        "cli.py",
+        "demo.py",
+        "doctor.py",
+        "py.typed",
+        "testing",
+    )
+)
+
 _PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
 
 @lru_cache(maxsize=1)
 def package_digest() -> str:
-    """Return a digest of the package's own sources and templates, computed once per process.
+    """Return a digest of the sources and templates that libraries depend on, computed once per process.
 
-    It is taken over the contents, about 2 ms for the whole package. Sizes and times would be quicker to read
+    It is taken over the contents, about 2 ms. Sizes and times would be quicker to read
     but are not enough: reproducible builds and image layers set all times alike or cut them to seconds, so
     that an upgrade could find the kernels of the release before it, or a cache shipped in an image would
     never be hit.
@@ -97,7 +112,7 @@ def _source_roots() -> list[str]:
 
 
 def _sources(root: str) -> list[tuple[str, str]]:
-    """List (relative path, path) of the files below `root` but bytecode; `root` may be a single file."""
+    """List (relative path, path) of the files below `root` that count; `root` may be a single file."""
     if os.path.isfile(root):
         return [("", root)]
     found = []
@@ -109,7 +124,7 @@ def _sources(root: str) -> list[tuple[str, str]]:
         except OSError:
             continue
         for entry in entries:
-            if entry.name == "__pycache__":
+            if entry.name in _APART:
                 continue
             if entry.is_dir():
                 pending.append(entry.path)
