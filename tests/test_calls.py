@@ -395,6 +395,27 @@ def test_it_looks_like_any_function(pairs):
         fast.grad.nothing  # noqa: B018
 
 
+def test_methods_put_in_place_of_others_are_called(pairs, monkeypatch):
+    fast, _ = pairs["line", "float64"]
+    assert fast(1.0, 2.0, 3.0) == 5.0
+    with monkeypatch.context() as patch:
+        patch.setattr(tl.Function, "grad", lambda self, *primals, wrt=None: (self, primals, wrt))
+        assert fast.grad(1, 2, 3, wrt="x") == (fast, (1, 2, 3), "x")
+        assert fast(1.0, 2.0, 3.0) == 5.0
+        assert fast.backward(1.0, 1.0, 2.0, 3.0) == (2.0, 1.0, 1.0)
+        patch.setattr(tl.Function, "__call__", lambda self, *primals, **named: "called")
+        assert fast(1.0, 2.0, 3.0) == "called"
+        assert fast.forward(1.0, 2.0, 3.0) == 5.0
+        patch.setattr(tl.Function, "forward", staticmethod(lambda *primals: primals))
+        assert fast.forward(1, 2) == (1, 2)
+        patch.setattr(tl.Function, "hvp", property(lambda self: 1 / 0))
+        with pytest.raises(ZeroDivisionError):
+            fast.hvp((), ())
+    monkeypatch.setattr("tapeless.runtime.arrays.Caller.__call__", None)
+    assert fast(1.0, 2.0, 3.0) == 5.0
+    assert fast.grad(1.0, 2.0, 3.0) == (2.0, 1.0, 1.0)
+
+
 def test_copies_pickles_and_weak_references():
     fast = tl.compile("w*x + b*3")
     assert copy.copy(fast) is copy.deepcopy(fast) is fast

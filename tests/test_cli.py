@@ -433,6 +433,17 @@ def test_doctor_on_a_machine_that_works(empty_cache):
     assert "mode 700" in found["cache"].text
 
 
+def test_doctor_tells_of_the_fast_caller(monkeypatch):
+    monkeypatch.delenv("TAPELESS_CALLER", raising=False)
+    found = by_subject()["fast caller"]
+    assert found.state in ("ok", "missing")
+    assert found.text
+    monkeypatch.setenv("TAPELESS_CALLER", "0")
+    found = by_subject()["fast caller"]
+    assert (found.state, found.remedy) == ("missing", "unset TAPELESS_CALLER")
+    assert not found.fatal
+
+
 def test_doctor_without_a_compiler(monkeypatch):
     monkeypatch.setenv("TAPELESS_CC", "/nowhere")
     result = run("doctor")

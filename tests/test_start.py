@@ -18,6 +18,8 @@ HEAVY = (
     "platformdirs",
     "click",
     "rich",
+    "json",
+    "sysconfig",
 )
 CALL = """
 import sys, numpy

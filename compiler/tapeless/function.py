@@ -92,9 +92,10 @@ class Function:
         face = built.face
         wrt = options.wrt or tuple(name for name, _ in face.inputs)
         callers = {(kind, wrt): caller for kind, caller in built.callers.items()}
-        if built.fast is None:
+        fast = built.fast.specialise(cls) if built.fast is not None else None
+        if fast is None:
             return cls(face, options, material, read, callers)
-        made: Function = built.fast.specialise(cls)(face, options, material, read, callers)
+        made: Function = fast(face, options, material, read, callers)
         made._fast = built.fast.Table(made.input_names, len(face.outputs))
         for kind, caller in built.callers.items():
             made._enter(kind, None, caller)

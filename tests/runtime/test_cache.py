@@ -343,3 +343,16 @@ def test_default_elsewhere_asks_platformdirs(monkeypatch):
     monkeypatch.setattr(sys, "platform", "darwin")
     monkeypatch.setattr(platformdirs, "user_cache_dir", lambda *a, **k: "/asked")
     assert default_root() == "/asked"
+
+
+def test_notes_are_not_libraries():
+    cache = Cache()
+    key = "ab" * 32
+    assert cache.noted(key) is None
+    cache.note(key, {"message": "refused"})
+    assert cache.noted(key) == {"message": "refused"}
+    assert cache.recall(key) is None
+    library = cache.store(key, b"shared object")
+    cache.remember(key, {}, library)
+    assert cache.noted(key) is None
+    assert cache.recall(key) == ({}, library)

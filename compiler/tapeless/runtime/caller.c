@@ -808,10 +808,62 @@ static Plan *find_plan(const Table *table, int method, PyObject *wrt)
 /* ---------------------------------------------------------------- the fast Function */
 
 static PyTypeObject *fast_type;   /* the subclass of Function, once it is made */
-static PyObject *base_type;       /* Function */
-static Py_ssize_t table_offset;   /* of Function's slot that holds the Table */
-static PyObject *in_python[METHODS]; /* the methods of Function */
-static PyObject *str_out, *str_wrt, *str_sparse, *zero;
+static PyTypeObject *base_type;   /* Function */
+static unsigned base_version;     /* its version when its methods were looked at last */
+static Py_ssize_t table_offset;   /* of its slot that holds the Table */
+static PyObject *in_python[METHODS]; /* its methods as it was defined */
+static PyObject *str_methods[METHODS];
+static PyObject *str_call, *str_out, *str_wrt, *str_sparse, *zero;
+
+static unsigned version_of(PyTypeObject *type)
+{
+#if PY_VERSION_HEX < 0x030B0000
+    if (!PyType_HasFeature(type, Py_TPFLAGS_VALID_VERSION_TAG))
+        return 0;
+#endif
+    return type->tp_version_tag; /* 0: none, since it was changed */
+}
+
+/* Whether Function has the methods that it was defined with: somebody may have put others in their place, to watch or
+ * to test, and then it is those that must be called. */
+static int look_again(void)
+{
+    PyObject *found = PyObject_GetAttr((PyObject *)base_type, str_call); /* by which it gets a version */
+    if (found == NULL)
+        PyErr_Clear();
+    int same = found == in_python[FORWARD];
+    Py_XDECREF(found);
+    for (int k = 0; k < METHODS && same; k++) {
+        found = PyObject_GetAttr((PyObject *)base_type, str_methods[k]);
+        if (found == NULL)
+            PyErr_Clear();
+        same = found == in_python[k];
+        Py_XDECREF(found);
+    }
+    base_version = same ? version_of(base_type) : 0;
+    return same;
+}
+
+static inline int is_as_defined(void)
+{
+    return (base_version != 0 && version_of(base_type) == base_version) || look_again();
+}
+
+/* Call what stands in Function in place of a method; `args` are without self. */
+static PyObject *call_replacement(PyObject *name, PyObject *self, PyObject *const *args, Py_ssize_t count,
+                                  PyObject *names)
+{
+    PyObject *super = PyObject_CallFunctionObjArgs((PyObject *)&PySuper_Type, (PyObject *)fast_type, self, NULL);
+    if (super == NULL)
+        return NULL;
+    PyObject *bound = PyObject_GetAttr(super, name);
+    Py_DECREF(super);
+    if (bound == NULL)
+        return NULL;
+    PyObject *found = PyObject_Vectorcall(bound, args, (size_t)count, names);
+    Py_DECREF(bound);
+    return found;
+}
 
 /* Try a call here. NotImplemented, borrowed, where it is for Python. `args` are without self. */
 static PyObject *attempt(int method, PyObject *self, PyObject *const *args, Py_ssize_t count, PyObject *names)
@@ -943,6 +995,8 @@ static PyObject *attempt(int method, PyObject *self, PyObject *const *args, Py_s
 static PyObject *function_vectorcall(PyObject *self, PyObject *const *args, size_t flags, PyObject *names)
 {
     Py_ssize_t count = PyVectorcall_NARGS(flags);
+    if (!is_as_defined())
+        return call_replacement(str_call, self, args, count, names);
     PyObject *found = attempt(FORWARD, self, args, count, names);
     if (found != Py_NotImplemented)
         return found;
@@ -976,6 +1030,8 @@ static PyObject *method_vectorcall(PyObject *callable, PyObject *const *args, si
     Method *own = (Method *)callable;
     Py_ssize_t count = PyVectorcall_NARGS(flags);
     if (count > 0 && Py_IS_TYPE(args[0], fast_type)) {
+        if (!is_as_defined())
+            return call_replacement(str_methods[own->method], args[0], args + 1, count - 1, names);
         PyObject *found = attempt(own->method, args[0], args + 1, count - 1, names);
         if (found != Py_NotImplemented)
             return found;
@@ -1066,15 +1122,14 @@ static int install(PyObject *type, const char *name, int method, PyObject *wrapp
     return status;
 }
 
-/* specialise(Function): the subclass whose calls go through here. Its instances are Functions in all else. */
+/* specialise(Function): the subclass whose calls go through here. Its instances are Functions in all else. None for
+ * the Function of another interpreter, or of a package that was imported a second time. */
 static PyObject *specialise(PyObject *module, PyObject *base)
 {
     (void)module;
     if (fast_type != NULL) {
-        if (base != base_type) {
-            PyErr_SetString(PyExc_RuntimeError, "another class has been specialised already");
-            return NULL;
-        }
+        if (base != (PyObject *)base_type)
+            Py_RETURN_NONE;
         return Py_NewRef((PyObject *)fast_type);
     }
     if (!PyType_Check(base) || ((PyTypeObject *)base)->tp_itemsize != 0) {
@@ -1114,7 +1169,7 @@ static PyObject *specialise(PyObject *module, PyObject *base)
     PyType_Modified((PyTypeObject *)type);
     memcpy(in_python, wrapped, sizeof wrapped);
     table_offset = ((PyMemberDescrObject *)slot)->d_member->offset;
-    base_type = Py_NewRef(base);
+    base_type = (PyTypeObject *)Py_NewRef(base);
     fast_type = (PyTypeObject *)Py_NewRef(type);
     return type;
 
@@ -1157,11 +1212,15 @@ PyMODINIT_FUNC PyInit_tapeless_caller(void)
     if (PyType_Ready(&PlanType) < 0 || PyType_Ready(&TableType) < 0 || PyType_Ready(&MethodType) < 0)
         return NULL;
     handler_capsule = PyCapsule_New(&handler, "mem_handler", NULL);
+    for (int k = 0; k < METHODS; k++)
+        if ((str_methods[k] = PyUnicode_InternFromString(method_names[k])) == NULL)
+            return NULL;
+    str_call = PyUnicode_InternFromString("__call__");
     str_out = PyUnicode_InternFromString("out");
     str_wrt = PyUnicode_InternFromString("wrt");
     str_sparse = PyUnicode_InternFromString("sparse");
     zero = PyFloat_FromDouble(0.0);
-    if (handler_capsule == NULL || str_out == NULL || str_wrt == NULL || str_sparse == NULL || zero == NULL)
+    if (handler_capsule == NULL || str_call == NULL || str_out == NULL || str_wrt == NULL || str_sparse == NULL || zero == NULL)
         return NULL;
     PyObject *module = PyModule_Create(&definition);
     if (module == NULL)
