@@ -202,7 +202,7 @@ def _emit(
     dtype: str,
 ) -> tuple[Source, dict[str, Any]]:
     from tapeless.kinds import signature
-    from tapeless.targets.c.counts import work
+    from tapeless.targets.c.cost import nanoseconds
     from tapeless.targets.c.emit import emit
 
     source = emit(
@@ -214,7 +214,10 @@ def _emit(
     for program, group in zip(programs, kernels, strict=True):
         signatures = {
             kernel.kind: signature(
-                derived, f"{symbols[f'{program.name}.{kernel.kind}']}_lanes", dtype, work(kernel)
+                derived,
+                f"{symbols[f'{program.name}.{kernel.kind}']}_lanes",
+                dtype,
+                nanoseconds(kernel, vectorised=_size(kernel) <= _LARGE),
             ).to_json()
             for kernel, derived in group
         }
@@ -228,8 +231,7 @@ def build_source(
     """Build the C text of some kernels, asking the compiler for less where one of them is long."""
     from tapeless.runtime.build import build  # starts processes: not needed on a warm start
 
-    sizes = [len(kernel.statements) + len(kernel.stores) for kernel in kernels]
-    optimize, *less = _LESS if max(sizes, default=0) > _LARGE else ("-O3",)
+    optimize, *less = _LESS if max(map(_size, kernels), default=0) > _LARGE else ("-O3",)
     return build(
         source.text,
         stem=source.name,
@@ -240,6 +242,10 @@ def build_source(
         units=source.units,
         cache=cache,
     )
+
+
+def _size(kernel: Kernel) -> int:
+    return len(kernel.statements) + len(kernel.stores)
 
 
 def _load(payload: dict[str, Any], library: Library, compiler: Compiler, cache: Cache | None) -> list[Built]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from tapeless.errors import ArgumentError
 from tapeless.runtime.light import NamedTuple
-from tapeless.runtime.signature import KernelSignature, Operand, Result
+from tapeless.runtime.signature import COST, KernelSignature, Operand, Result
 
 if TYPE_CHECKING:
     from tapeless.ir.program import Program
@@ -156,8 +156,8 @@ def derive(program: Program, kind: str, wrt: Wrt) -> Program:
         return simplify(row.transform(simplify(program), wrt))
 
 
-def signature(program: Program, symbol: str, dtype: str, work: int = 0) -> KernelSignature:
-    """Return the signature of the kernel that computes `program` in about `work` operations per point."""
+def signature(program: Program, symbol: str, dtype: str, cost: float = COST) -> KernelSignature:
+    """Return the signature of the kernel that computes `program`, in about `cost` nanoseconds a point."""
     from tapeless.runtime.sparse import Entries
 
     position = {item.name: k for k, item in enumerate(program.inputs)}
@@ -174,7 +174,7 @@ def signature(program: Program, symbol: str, dtype: str, work: int = 0) -> Kerne
             )
             for output in program.outputs
         ),
-        work=work,
+        cost=cost,
     )
 
 

@@ -250,24 +250,24 @@ def test_long_calls_are_left_to_the_driver(make, extension):
     assert plan((long,) * 3, None) is NotImplemented
 
 
-def test_what_counts_as_long_follows_from_results_and_work(extension, pointers):
-    def plan(work, lanes=1):
+def test_what_counts_as_long_follows_from_results_and_cost(extension, pointers):
+    def plan(cost, lanes=1):
         signature = KernelSignature(
             "line",
             "float64",
             (Operand("x"),),
             (Result("y", (lanes,)),) if lanes > 1 else (Result("y"),),
-            work,
+            cost,
         )
         return Caller(pointers("float64")["line"], signature, None, extension).plan
 
     assert plan(0).limit == 32768
     assert plan(0, 8).limit == 4096
     assert plan(0, 40_000).limit == 1
-    assert plan(1000).limit < plan(100).limit < plan(0).limit
-    assert plan(10**9).limit == 2  # one point is never shared out
-    assert plan(1000).release < plan(10).release
-    assert plan(10**9).release == 1
+    assert plan(100.0).limit < plan(1.0).limit < plan(0.0).limit
+    assert plan(1e9).limit == 2
+    assert plan(100.0).release < plan(1.0).release
+    assert plan(1e9).release == 1
 
 
 def test_what_no_plan_is_made_of(extension, pointers):
@@ -435,7 +435,7 @@ void waits(ptrdiff_t n, const void *const *in, void *const *out)
 def test_other_threads_run_while_a_long_kernel_does(extension, compiler, shared_cache):
     source = "#define _POSIX_C_SOURCE 200809L\n" + WAITS
     function = load(build(source, compiler=compiler, cache=shared_cache), ["waits"])["waits"]
-    signature = KernelSignature("waits", "float64", (Operand("x"),), (Result("y"),), work=10**9)
+    signature = KernelSignature("waits", "float64", (Operand("x"),), (Result("y"),), cost=1e9)
     waits = Caller(function, signature, driver(compiler, shared_cache), extension)
     assert waits.plan.release == 1
     x, found = np.zeros(1), []

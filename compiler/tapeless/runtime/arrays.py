@@ -44,11 +44,13 @@ _FEW_LANES = 24
 # Elements from which a result may lie in the pool.
 _POOLED = SMALLEST // 8
 # What the fast caller leaves to the driver, which knows of threads and of stores past the cache: calls whose results
-# have so many elements, or that take so many operations.
-_LONG = 1 << 15
-_LABORIOUS = 400_000
-# Operations from which it lets other threads run, a few microseconds.
-_NOTICEABLE = 10_000
+# have so many elements, or that take so many nanoseconds.
+_MANY = 1 << 15
+_LONG = 20_000.0
+# Nanoseconds from which it lets other threads run.
+_NOTICEABLE = 2000.0
+# Nanoseconds that reading or writing a number takes at least.
+_LANE = 0.1
 
 
 class _Prepared(NamedTuple):
@@ -327,14 +329,14 @@ def _plan(fast: Any, kernel: CFunction, signature: KernelSignature, dtype: np.dt
     if not 0 < len(operands) <= _MOST_PARTS or not 0 < len(results) <= _MOST_PARTS:
         return None
     made = sum(result.lanes for result in results)
-    work = max(signature.work, made + sum(operand.lanes for operand in operands))
+    cost = max(signature.cost, _LANE * (made + sum(operand.lanes for operand in operands)))
     return fast.Plan(
         int(_cast(_ADDRESS, kernel)),
         dtype,
         tuple((operand.shape, operand.role == "cotangent") for operand in operands),
         tuple((result.shape, -1 if result.like is None else result.like) for result in results),
-        min(-(-_LONG // made), max(2, _LABORIOUS // work)),
-        max(1, _NOTICEABLE // work),
+        min(-(-_MANY // made), max(2, int(_LONG / cost))),  # one point is never shared out
+        max(1, int(_NOTICEABLE / cost)),
     )
 
 

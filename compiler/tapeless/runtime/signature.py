@@ -76,12 +76,16 @@ class Result(NamedTuple):
         return prod(self.shape)
 
 
+COST = 1.0
+"""Nanoseconds for a point of a kernel of which nothing is known."""
+
+
 class _Fields(NamedTuple):
     symbol: str
     dtype: str
     operands: tuple[Operand, ...]
     results: tuple[Result, ...]
-    work: int = 0
+    cost: float = COST
 
 
 class KernelSignature(_Fields):
@@ -95,8 +99,8 @@ class KernelSignature(_Fields):
         "float64" or "float32": the type of every lane.
     operands, results
         In the order of the kernel's pointer tables.
-    work
-        About how many plain operations a point takes, 0 where that is not known.
+    cost
+        Rough time for one point in nanoseconds. It decides how a call is run, never what it gives.
 
     Raises
     ------
@@ -112,7 +116,7 @@ class KernelSignature(_Fields):
         dtype: str,
         operands: tuple[Operand, ...],
         results: tuple[Result, ...],
-        work: int = 0,
+        cost: float = COST,
     ) -> KernelSignature:
         if dtype not in DTYPES:
             raise ValueError(f"dtype must be one of {DTYPES}, not {dtype!r}")
@@ -122,7 +126,7 @@ class KernelSignature(_Fields):
         for result in results:
             if result.like is not None and operands[result.like].shape != result.shape:
                 raise ValueError(f"{result.name} and the operand it is the gradient of differ in core shape")
-        return super().__new__(cls, symbol, dtype, operands, results, work)
+        return super().__new__(cls, symbol, dtype, operands, results, cost)
 
     def to_json(self) -> dict[str, Any]:
         """Return the signature as plain dicts and lists."""
@@ -131,7 +135,7 @@ class KernelSignature(_Fields):
             "dtype": self.dtype,
             "operands": [[o.name, list(o.shape), o.role] for o in self.operands],
             "results": [[r.name, list(r.shape), r.like, r.entries] for r in self.results],
-            "work": self.work,
+            "cost": self.cost,
         }
 
     @classmethod
@@ -145,7 +149,7 @@ class KernelSignature(_Fields):
                 Result(name, tuple(shape), like, _entries(entries) if entries else None)
                 for name, shape, like, entries in data["results"]
             ),
-            work=data["work"],
+            cost=data.get("cost", COST),
         )
 
 

@@ -5,14 +5,10 @@ from __future__ import annotations
 from typing import Final
 
 from tapeless.targets.c.kernel import Kernel
-from tapeless.targets.c.spelling import CALLS
 
 _FREE: Final = frozenset(("load",))
 _SEVERAL: Final[dict[str, int]] = {"max": 4, "min": 4, "sign": 4, "heaviside": 6, "fma": 2}
 """Two comparisons, a logical operation and a select for max and min; what the helpers in the prelude do."""
-_SLOW: Final = {"div": 4}
-_CALL: Final = 16
-"""A function of the C library, as a multiple of an addition."""
 
 
 def op_counts(kernel: Kernel) -> dict[str, int]:
@@ -31,12 +27,3 @@ def op_counts(kernel: Kernel) -> dict[str, int]:
         total += weight
     counts["total"] = total
     return counts
-
-
-def work(kernel: Kernel) -> int:
-    """Return about how many additions would take the time of one point."""
-    found = len(kernel.stores)
-    for statement in kernel.statements:
-        op = statement.op
-        found += _CALL if op in CALLS else _SLOW.get(op, _SEVERAL.get(op, 1))
-    return found
