@@ -313,7 +313,7 @@ def test_only_one_class_is_specialised(extension):
 # Memory of results
 
 
-@pytest.mark.parametrize("n", [1, 2, 100, 128, 129, 1000, 5000, 30_000])
+@pytest.mark.parametrize("n", [1, 2, 100, 128, 129, 1000, 5000, 15_000])
 def test_results_own_aligned_memory(make, extension, n):
     x = np.ones(n)
     kept = [make("line")((x, x, x))[0] for _ in range(5)]

@@ -226,13 +226,15 @@ class Caller:
             for result in self.signature.results
         ]
         if out is None:
-            outs: list[Array | None] = [None] * self._n_results
-        else:
-            outs = as_outputs(out, self._result_names)
-            for given, name, shape in zip(outs, self._result_names, shapes, strict=True):
-                if given is not None:
-                    check_output(given, name, shape)
-            check_distinct(outs, self._result_names)
+            make = empty if prod(batch) * self._lanes < _POOLED else POOL.empty
+            fresh = [make(shape, self._dtype) for shape in shapes]
+            self._run(operands, fresh, batch)
+            return tuple([self._deliver(k, operands, target, None) for k, target in enumerate(fresh)])
+        outs = as_outputs(out, self._result_names)
+        for given, name, shape in zip(outs, self._result_names, shapes, strict=True):
+            if given is not None:
+                check_output(given, name, shape)
+        check_distinct(outs, self._result_names)
 
         # Where C writes: the caller's array if it fits and overlaps no operand, else an array of our own.
         targets = [
@@ -344,7 +346,7 @@ def _prepare(value: object, operand: Operand, dtype: np.dtype[Any]) -> _Prepared
     array, gradient_dtype = as_operand(value, operand.name, dtype)
     core = len(operand.shape)
     if core == 0:
-        return _Prepared(array, array.shape, gradient_dtype)
+        return tuple.__new__(_Prepared, (array, array.shape, gradient_dtype))  # quicker than calling the class
     if array.ndim == 0 and operand.role == "cotangent":
         return _Prepared(array, (), gradient_dtype)
     batch, own_core = array.shape[: array.ndim - core], array.shape[array.ndim - core :]
