@@ -128,11 +128,9 @@ def pointers(compiler, shared_cache):
     return of
 
 
-@pytest.fixture(scope="session", params=["fast", "cffi"])
-def fast(request, compiler, shared_cache):
-    """The extension with the fast caller, and None: what is called does the same in both ways."""
-    if request.param == "cffi":
-        return None
+@pytest.fixture(scope="session")
+def extension(compiler, shared_cache):
+    """The extension with the fast caller."""
     found = caller.find(compiler, shared_cache)
     if found.extension is None:
         pytest.skip(found.reason)
@@ -140,20 +138,29 @@ def fast(request, compiler, shared_cache):
 
 
 @pytest.fixture(scope="session")
-def make(pointers, compiler, shared_cache, fast):
-    """Callers of the kernels above, and of any signature over them."""
+def making(pointers, compiler, shared_cache):
+    """Makes, for a way of calling, what makes callers of the kernels above and of any signature over them."""
 
-    def of(symbol, dtype="float64", operands=None, results=None):
-        default_operands, default_results = SIGNATURES[symbol]
-        signature = KernelSignature(
-            symbol,
-            dtype,
-            default_operands if operands is None else operands,
-            default_results if results is None else results,
-        )
-        return Caller(pointers(dtype)[symbol], signature, driver(compiler, shared_cache), fast)
+    def through(fast):
+        def of(symbol, dtype="float64", operands=None, results=None):
+            default_operands, default_results = SIGNATURES[symbol]
+            signature = KernelSignature(
+                symbol,
+                dtype,
+                default_operands if operands is None else operands,
+                default_results if results is None else results,
+            )
+            return Caller(pointers(dtype)[symbol], signature, driver(compiler, shared_cache), fast)
 
-    return of
+        return of
+
+    return through
+
+
+@pytest.fixture(scope="session", params=["fast", "cffi"])
+def make(request, making):
+    """Callers for both ways, which are to do the same."""
+    return making(request.getfixturevalue("extension") if request.param == "fast" else None)
 
 
 @pytest.fixture

@@ -51,17 +51,18 @@ def no_build(monkeypatch):
 
 
 @pytest.fixture(scope="session")
-def fast(compiler, shared_cache):
-    """The extension; `make` uses it as well, and nothing here runs without it."""
-    found = caller.find(compiler, shared_cache)
-    if found.extension is None:
-        pytest.skip(found.reason)
-    return found.extension
+def line(making, extension):
+    return making(extension)("line")
 
 
-@pytest.fixture
-def extension(fast):
-    return fast
+@pytest.fixture(scope="session")
+def backward(making, extension):
+    return making(extension)("line_backward")
+
+
+@pytest.fixture(scope="session")
+def norm(making, extension):
+    return making(extension)("norm")
 
 
 # Found, built, done without
@@ -221,8 +222,8 @@ def test_compiles_without_a_warning(cc):
 # Plans
 
 
-def test_a_plan_says_when_it_is_not_for_it(make, extension):
-    plan = make("line").plan
+def test_a_plan_says_when_it_is_not_for_it(line, extension):
+    plan = line.plan
     x = np.ones(3)
     assert plan((x, x, x), None)[0][0] == 2.0
     for operands, out in [
@@ -243,8 +244,8 @@ def test_a_plan_says_when_it_is_not_for_it(make, extension):
         plan((x, x, x), out=None)
 
 
-def test_long_calls_are_left_to_the_driver(make, extension):
-    plan = make("line").plan
+def test_long_calls_are_left_to_the_driver(line, extension):
+    plan = line.plan
     short, long = np.ones(plan.limit - 1), np.ones(plan.limit)
     assert plan((short,) * 3, None)[0].shape == short.shape
     assert plan((long,) * 3, None) is NotImplemented
@@ -288,13 +289,13 @@ def test_what_no_plan_is_made_of(extension, pointers):
             extension.Plan(*arguments)
 
 
-def test_tables_take_plans_that_fit(make, extension):
+def test_tables_take_plans_that_fit(line, backward, extension):
     table = extension.Table(("w", "x", "b"), 1)
-    table.add("forward", None, make("line").plan)
-    table.add("sparse_jacobian", None, make("line").plan)
-    for method, symbol in [("forward", "line_backward"), ("backward", "line"), ("jacobian", "line_backward")]:
+    table.add("forward", None, line.plan)
+    table.add("sparse_jacobian", None, line.plan)
+    for method, wrong in [("forward", backward), ("backward", line), ("jacobian", backward)]:
         with pytest.raises(ValueError, match=method):
-            table.add(method, None, make(symbol).plan)
+            table.add(method, None, wrong.plan)
     with pytest.raises(TypeError):
         table.add("forward", None, "no plan")
 
@@ -314,9 +315,9 @@ def test_only_one_class_is_specialised(extension):
 
 
 @pytest.mark.parametrize("n", [1, 2, 100, 128, 129, 1000, 5000, 15_000])
-def test_results_own_aligned_memory(make, extension, n):
+def test_results_own_aligned_memory(line, n):
     x = np.ones(n)
-    kept = [make("line")((x, x, x))[0] for _ in range(5)]
+    kept = [line((x, x, x))[0] for _ in range(5)]
     for y in kept:
         assert y.flags.owndata
         assert y.flags.c_contiguous
@@ -329,21 +330,21 @@ def test_results_own_aligned_memory(make, extension, n):
     assert all((y == 2.0).all() for y in kept[1:])
 
 
-def test_results_can_be_resized_and_reshaped(make, extension):
+def test_results_can_be_resized_and_reshaped(line, extension):
     x = np.ones(100)
     for size in (1, 100, 200, 50_000):
-        y = make("line")((x, x, x))[0]
+        y = line((x, x, x))[0]
         y.resize(size, refcheck=False)
         assert (y[:100] == 2.0).all()
         assert (y[100:] == 0.0).all()
         del y
-    y = make("line")((x, x, x))[0]
+    y = line((x, x, x))[0]
     y = y.reshape(4, 25).view("float32")
     assert y.nbytes == 800
 
 
-def test_memory_is_used_again_and_let_go(make, extension):
-    line, x = make("line"), np.ones(3000)
+def test_memory_is_used_again_and_let_go(line, extension):
+    x = np.ones(3000)
     extension.release()
     first = line((x, x, x))[0].ctypes.data
     assert {line((x, x, x))[0].ctypes.data for _ in range(100)} == {first}
@@ -354,8 +355,8 @@ def test_memory_is_used_again_and_let_go(make, extension):
     assert line((x, x, x))[0][0] == 2.0
 
 
-def test_results_are_seen_by_memory_statistics(make, extension):
-    line, x = make("line"), np.ones(1000)
+def test_results_are_seen_by_memory_statistics(line, extension):
+    x = np.ones(1000)
     line((x, x, x))
     tracemalloc.start()
     try:
@@ -369,9 +370,8 @@ def test_results_are_seen_by_memory_statistics(make, extension):
         tracemalloc.stop()
 
 
-def test_nothing_leaks(make, extension):
+def test_nothing_leaks(line, backward, norm):
     """References to operands, outs, plans and the dtype are as before; so is the memory, and (nearly) None."""
-    line, backward, norm = make("line"), make("line_backward"), make("norm")
     x, out, p, wrong = np.ones(50), np.empty(50), np.ones(3), np.ones(3)
     value = np.float64(3.0)
     watched = [x, out, p, value, x.dtype, line.plan, backward.plan, norm.plan]
@@ -447,8 +447,8 @@ def test_other_threads_run_while_a_long_kernel_does(extension, compiler, shared_
     assert found[0][0] == 1.0
 
 
-def test_threads_share_memory_lists(make, extension):
-    line, errors = make("line"), []
+def test_threads_share_memory_lists(line, extension):
+    errors = []
 
     def work(seed):
         try:

@@ -346,7 +346,9 @@ def _prepare(value: object, operand: Operand, dtype: np.dtype[Any]) -> _Prepared
     array, gradient_dtype = as_operand(value, operand.name, dtype)
     core = len(operand.shape)
     if core == 0:
-        return tuple.__new__(_Prepared, (array, array.shape, gradient_dtype))  # quicker than calling the class
+        return tuple.__new__(
+            _Prepared, (array, array.shape, gradient_dtype)
+        )  # quicker than calling the class
     if array.ndim == 0 and operand.role == "cotangent":
         return _Prepared(array, (), gradient_dtype)
     batch, own_core = array.shape[: array.ndim - core], array.shape[array.ndim - core :]
