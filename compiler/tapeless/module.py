@@ -28,12 +28,13 @@ class Module:
     """
 
     def __init__(self, name: str, functions: Mapping[str, Function]) -> None:
-        self.name = name
         hidden = [function for function in functions if hasattr(type(self), function)]
         if hidden or "name" in functions:
             raise ArgumentError(
                 f"a function of a module cannot be called {(hidden or ['name'])[0]!r}: a module has that itself"
             )
+        vars(self).update(functions)  # found without a call of __getattr__
+        self.name = name
         self._functions = dict(functions)
 
     def __getattr__(self, name: str) -> Function:
@@ -52,9 +53,6 @@ class Module:
 
     def __len__(self) -> int:
         return len(self._functions)
-
-    def __dir__(self) -> list[str]:
-        return [*super().__dir__(), *self._functions]
 
     def __repr__(self) -> str:
         return f"<tapeless module {self.name}: {', '.join(self._functions)}>"

@@ -273,7 +273,9 @@ def test_what_counts_as_long_follows_from_results_and_cost(extension, pointers):
 
 def test_what_no_plan_is_made_of(extension, pointers):
     many = KernelSignature("line", "float64", tuple(Operand(f"x{k}") for k in range(65)), (Result("y"),))
-    assert Caller(pointers("float64")["line"], many, None, extension).plan is None
+    empty = KernelSignature("line", "float64", (Operand("x"),), (Result("y", (0,)),))
+    for signature in (many, empty):
+        assert Caller(pointers("float64")["line"], signature, None, extension).plan is None
     fits = ((), 0), ((), -1)
     for arguments in [
         (1, np.dtype(int), fits[:1], fits[1:], 10, 10),
