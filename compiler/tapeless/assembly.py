@@ -136,7 +136,7 @@ def assemble(members: Sequence[Member], name: str | None, options: Options) -> l
     """
     compiler, cache = warm.compiler(options.cc), warm.cache(options.cache)
     request = [[m.material, m.kinds, m.wrt] for m in members]
-    key = warm.request_key(request, {**options.key(), "name": name}, compiler)
+    key = warm.request_key(request, {**options.key(), "name": name}, compiler, cache)
     found = warm.recall(cache, key)
     if found is not None:
         payload, library = found

@@ -1,10 +1,14 @@
+import os
 import subprocess
 import sys
+import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 import tapeless
+from tapeless.errors import CacheError
 from tapeless.runtime import cpu, warm
 from tapeless.runtime.cache import Cache
 from tapeless.runtime.compiler import Compiler
@@ -84,7 +88,7 @@ def test_processor_and_package_count(monkeypatch):
     before = warm.request_key("w*x", {}, CC)
     monkeypatch.setattr(cpu, "host", lambda: cpu.Cpu("another"))
     other = warm.request_key("w*x", {}, CC)
-    monkeypatch.setattr(warm, "package_digest", lambda: "another")
+    monkeypatch.setattr(warm, "known_digest", lambda cache: "another")
     assert len({before, other, warm.request_key("w*x", {}, CC)}) == 3
 
 
@@ -122,3 +126,75 @@ def test_warm_path_imports_light_parts_only():
     )
     run = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
     assert run.stdout.split() == ["[]"]
+
+
+@pytest.fixture
+def sources(tmp_path, monkeypatch):
+    """A package of one file, written a while ago."""
+    package = tmp_path / "site" / "tapeless"
+    (package / "templates").mkdir(parents=True)
+    (package / "a.py").write_text("a = 1\n")
+    monkeypatch.setattr(warm, "_PACKAGE", str(package))
+    monkeypatch.setattr(warm, "_SETTLED", -(10**12))
+    warm.package_digest.cache_clear()
+    yield package / "a.py"
+    warm.package_digest.cache_clear()
+
+
+def known(cache):
+    warm.package_digest.cache_clear()
+    return warm.known_digest(cache)
+
+
+def read_nothing():
+    raise AssertionError("the sources were read")
+
+
+def test_the_digest_of_the_package_is_noted(sources, monkeypatch):
+    cache = Cache()
+    first = known(cache)
+    assert first == known(None)
+    with monkeypatch.context() as patch:
+        digest = type(
+            "Digest", (), {"cache_info": warm.package_digest.cache_info, "__call__": read_nothing}
+        )()
+        warm.package_digest.cache_clear()
+        patch.setattr(warm, "package_digest", digest)
+        assert warm.known_digest(cache) == first
+    text = sources.read_text().replace("1", "2")
+    status = sources.stat()
+    time.sleep(0.05)
+    sources.write_text(text)
+    os.utime(sources, ns=(status.st_atime_ns, status.st_mtime_ns))  # as an archive would
+    assert known(cache) != first
+    assert known(cache) == known(None)
+
+
+def test_the_digest_is_not_noted_while_files_change(sources, monkeypatch):
+    monkeypatch.setattr(warm, "_SETTLED", 10**12)
+    cache = Cache()
+    assert known(cache) == known(None)
+    assert not os.path.exists(cache.root)
+
+
+def test_the_digest_is_not_noted_where_times_are_coarse(sources, monkeypatch):
+    cache, stat = Cache(), os.stat
+
+    def coarse(path, **options):
+        status = stat(path, **options)
+        fields = {name: getattr(status, name) for name in dir(status) if name.startswith("st_")}
+        return SimpleNamespace(**{**fields, "st_ctime_ns": 10**18})
+
+    with monkeypatch.context() as patch:
+        patch.setattr("os.stat", coarse)
+        digest = known(cache)
+    assert digest == known(None)
+    assert not os.path.exists(cache.root)
+
+
+def test_a_cache_that_cannot_be_written_needs_no_note(sources, monkeypatch):
+    def refuse(*_):
+        raise CacheError("read-only")
+
+    monkeypatch.setattr(Cache, "note", refuse)
+    assert known(Cache()) == known(None)

@@ -328,8 +328,9 @@ class Caller:
 def _plan(fast: Any, kernel: CFunction, signature: KernelSignature, dtype: np.dtype[Any]) -> Any:
     """Describe a kernel to the fast caller; None for one with more parts than it takes, or an empty one."""
     operands, results = signature.operands, signature.results
-    few = 0 < len(operands) <= _MOST_PARTS and 0 < len(results) <= _MOST_PARTS
-    if not few or not all(part.lanes for part in (*operands, *results)):
+    if not 0 < len(operands) <= _MOST_PARTS or not 0 < len(results) <= _MOST_PARTS:
+        return None
+    if not all([operand.lanes for operand in operands] + [result.lanes for result in results]):
         return None
     made = sum(result.lanes for result in results)
     cost = max(signature.cost, _LANE * (made + sum(operand.lanes for operand in operands)))

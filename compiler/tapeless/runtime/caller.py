@@ -108,7 +108,7 @@ def _library(compiler: Compiler, cache: Cache) -> Library:
         raise _MissingError(f"not for {sys.implementation.name}")
     if "t" in getattr(sys, "abiflags", ""):
         raise _MissingError("not for Python without the GIL")
-    key = _key(compiler)
+    key = _key(compiler, cache)
     known = cache.recall(key)
     if known is not None:
         return known[1]
@@ -120,12 +120,12 @@ def _library(compiler: Compiler, cache: Cache) -> Library:
     return library
 
 
-def _key(compiler: Compiler) -> str:
+def _key(compiler: Compiler, cache: Cache | None = None) -> str:
     """Return the key in the cache: all that the extension depends on, found without looking for headers."""
     from _imp import extension_suffixes
 
     python = [extension_suffixes()[0], sys.version_info.releaselevel]  # implementation, version and ABI
-    return warm.request_key("fast caller", {"python": python, "numpy": np.__version__}, compiler)
+    return warm.request_key("fast caller", {"python": python, "numpy": np.__version__}, compiler, cache)
 
 
 def _build(compiler: Compiler, cache: Cache, key: str) -> Library:

@@ -7,10 +7,13 @@ of C.
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Mapping
+from contextlib import suppress
 from functools import lru_cache
 from typing import Any
 
+from tapeless.errors import CacheError
 from tapeless.runtime import cpu
 from tapeless.runtime.cache import Cache
 from tapeless.runtime.compiler import Compiler, find_compiler
@@ -32,6 +35,9 @@ _APART = frozenset(
         "testing",
     )
 )
+
+# Nanoseconds after which a file that was changed again has another time of change.
+_SETTLED = 2_000_000_000
 
 _PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
@@ -55,6 +61,34 @@ def package_digest() -> str:
     return str(digest.hexdigest())
 
 
+def known_digest(cache: Cache | None) -> str:
+    """Return `package_digest()`, by a note in the cache where one tells it for the files as they are.
+
+    The note goes by size, inode, time of writing and time of change. The last is set by the system at each change and
+    by nobody else, so no installer or archive can bring it back; where it is kept in seconds alone, or a file changed
+    only now, there is no note.
+    """
+    if cache is None or package_digest.cache_info().currsize:
+        return package_digest()
+    rows, newest, fine = [], 0, False
+    for root in _source_roots():
+        for relative, path in sorted(_sources(root)):
+            status = os.stat(path)
+            rows.append((relative, status.st_size, status.st_ino, status.st_mtime_ns, status.st_ctime_ns))
+            newest = max(newest, status.st_ctime_ns)
+            fine = fine or status.st_ctime_ns % 1_000_000_000 != 0
+    if not fine or time.time_ns() - newest < _SETTLED:
+        return package_digest()
+    key = str(sha256(ascii(("sources", _PACKAGE, rows)).encode("ascii")).hexdigest())
+    note = cache.noted(key)
+    if note is not None:
+        return str(note["digest"])
+    digest = package_digest()
+    with suppress(CacheError):  # one that can only be read serves as well
+        cache.note(key, {"digest": digest})
+    return digest
+
+
 def compiler(cc: str | None = None) -> Compiler:
     """Return the C compiler; see `find_compiler`."""
     return find_compiler(cc)
@@ -65,7 +99,9 @@ def cache(enabled: bool = True) -> Cache | None:
     return Cache() if enabled else None
 
 
-def request_key(request: object, options: Mapping[str, Any], compiler: Compiler) -> str:
+def request_key(
+    request: object, options: Mapping[str, Any], compiler: Compiler, cache: Cache | None = None
+) -> str:
     """Return the key of a compile request: a digest of all that its outcome depends on.
 
     Parameters
@@ -76,9 +112,11 @@ def request_key(request: object, options: Mapping[str, Any], compiler: Compiler)
         Options of the compilation, likewise.
     compiler
         The C compiler.
+    cache
+        Where the digest of the package may be noted.
     """
     parts = [
-        package_digest(),
+        known_digest(cache),
         request,
         sorted(options.items()),
         compiler.argv,
