@@ -136,12 +136,13 @@ def sources(tmp_path, monkeypatch):
     (package / "a.py").write_text("a = 1\n")
     monkeypatch.setattr(warm, "_PACKAGE", str(package))
     monkeypatch.setattr(warm, "_SETTLED", -(10**12))
-    warm.package_digest.cache_clear()
+    monkeypatch.setattr(warm, "_known", {})
     yield package / "a.py"
     warm.package_digest.cache_clear()
 
 
 def known(cache):
+    warm._known.clear()
     warm.package_digest.cache_clear()
     return warm.known_digest(cache)
 
@@ -155,12 +156,10 @@ def test_the_digest_of_the_package_is_noted(sources, monkeypatch):
     first = known(cache)
     assert first == known(None)
     with monkeypatch.context() as patch:
-        digest = type(
-            "Digest", (), {"cache_info": warm.package_digest.cache_info, "__call__": read_nothing}
-        )()
-        warm.package_digest.cache_clear()
-        patch.setattr(warm, "package_digest", digest)
+        warm._known.clear()
+        patch.setattr(warm, "package_digest", read_nothing)
         assert warm.known_digest(cache) == first
+        assert warm.known_digest(None) == first  # known by now
     text = sources.read_text().replace("1", "2")
     status = sources.stat()
     time.sleep(0.05)

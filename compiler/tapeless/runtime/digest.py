@@ -23,5 +23,10 @@ def _find(function: str, modules: tuple[str, ...]) -> Any:
 # What names and verifies libraries.
 sha256 = _find("sha256", ("_sha2", "_sha256", "hashlib"))
 
-# For keys over much text: three times as fast as SHA-256 without OpenSSL.
-blake2b = _find("blake2b", ("_blake2", "hashlib"))
+
+def blake2b(content: bytes = b"") -> Any:
+    """Return a digest for keys over much text: three times as fast as SHA-256 without OpenSSL.
+
+    Its extension is loaded when it is asked for: not on most warm starts.
+    """
+    return _find("blake2b", ("_blake2", "hashlib"))(content)

@@ -36,6 +36,9 @@ _APART = frozenset(
     )
 )
 
+# The package -> its digest, for the whole process.
+_known: dict[str, str] = {}
+
 # Nanoseconds after which a file that was changed again has another time of change.
 _SETTLED = 2_000_000_000
 
@@ -68,8 +71,13 @@ def known_digest(cache: Cache | None) -> str:
     by nobody else, so no installer or archive can bring it back; where it is kept in seconds alone, or a file changed
     only now, there is no note.
     """
-    if cache is None or package_digest.cache_info().currsize:
-        return package_digest()
+    found = _known.get(_PACKAGE)
+    if found is None:
+        found = _known.setdefault(_PACKAGE, _noted_digest(cache) if cache is not None else package_digest())
+    return found
+
+
+def _noted_digest(cache: Cache) -> str:
     rows, newest, fine = [], 0, False
     for root in _source_roots():
         for relative, path in sorted(_sources(root)):
