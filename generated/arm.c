@@ -11,9 +11,10 @@
 #if defined(TAPELESS_VECTOR_MATH) && defined(__GNUC__) && !defined(__clang__)
 #define VECTOR extern __attribute__((const, nothrow, leaf, simd("notinbranch")))
 VECTOR double vm_cos(double) __asm__("cos");
-#define cos vm_cos
 VECTOR double vm_sin(double) __asm__("sin");
-#define sin vm_sin
+#else
+#define vm_cos cos
+#define vm_sin sin
 #endif
 
 /* Forward.
@@ -33,8 +34,8 @@ void arm_forward(ptrdiff_t n, const double *restrict q1, const double *restrict 
 
         const double t0 = v0 + v1;
 
-        x[i] = v2*cos(v0) + v3*cos(t0);
-        y[i] = v2*sin(v0) + v3*sin(t0);
+        x[i] = v2*vm_cos(v0) + v3*vm_cos(t0);
+        y[i] = v2*vm_sin(v0) + v3*vm_sin(t0);
     }
 }
 
@@ -59,11 +60,11 @@ void arm_backward(ptrdiff_t n, const double *restrict q1, const double *restrict
         const double v4 = x_bar[i];
         const double v5 = y_bar[i];
 
-        const double t0 = cos(v0);
+        const double t0 = vm_cos(v0);
         const double t1 = v0 + v1;
-        const double t2 = cos(t1);
-        const double t3 = sin(v0);
-        const double t4 = sin(t1);
+        const double t2 = vm_cos(t1);
+        const double t3 = vm_sin(v0);
+        const double t4 = vm_sin(t1);
         const double t5 = v3*(v5*t2 - v4*t4);
 
         q1_bar[i] = v2*(v5*t0 - v4*t3) + t5;
@@ -96,11 +97,11 @@ void arm_forward_backward(ptrdiff_t n, const double *restrict q1, const double *
         const double v4 = x_bar[i];
         const double v5 = y_bar[i];
 
-        const double t0 = cos(v0);
+        const double t0 = vm_cos(v0);
         const double t1 = v0 + v1;
-        const double t2 = cos(t1);
-        const double t3 = sin(v0);
-        const double t4 = sin(t1);
+        const double t2 = vm_cos(t1);
+        const double t3 = vm_sin(v0);
+        const double t4 = vm_sin(t1);
         const double t5 = v3*(v5*t2 - v4*t4);
 
         x[i]      = v2*t0 + v3*t2;

@@ -4,27 +4,149 @@
 #include "bce_logits.h"
 
 #include <math.h>
+#include <stdint.h>
+#include <string.h>
 
-/* With TAPELESS_VECTOR_MATH defined, for glibc 2.35 or later and gcc: loops call the vector versions of these
- * functions. Under names of their own, for the compiler joins a sine and a cosine into a call that has none.
- */
-#if defined(TAPELESS_VECTOR_MATH) && defined(__GNUC__) && !defined(__clang__)
-#define VECTOR extern __attribute__((const, nothrow, leaf, simd("notinbranch")))
-VECTOR double vm_exp(double) __asm__("exp");
-#define exp vm_exp
-VECTOR double vm_log1p(double) __asm__("log1p");
-#define log1p vm_log1p
+#ifdef __GNUC__
+#define INLINE static inline __attribute__((always_inline))
+#else
+#define INLINE static inline
 #endif
 
-/* The larger of two; NaN where one is NaN. */
-static inline double larger(double a, double b)
+/* Elementary functions without branches, so that loops vectorise. They count on IEEE 754: no -ffast-math. */
+
+/* a*b + c, rounded once where the processor can. */
+INLINE double vm_mad(double a, double b, double c)
 {
-    return ((a >= b) | (a != a)) ? a : b;
+#if defined(__FMA__) || defined(__ARM_FEATURE_FMA)
+    return __builtin_fma(a, b, c);
+#else
+    return a*b + c;
+#endif
+}
+
+/* The bits of a number as a whole number, and back. */
+INLINE uint64_t vm_bits(double x)
+{
+    uint64_t u;
+    memcpy(&u, &x, sizeof u);
+    return u;
+}
+
+INLINE double vm_real(uint64_t u)
+{
+    double x;
+    memcpy(&x, &u, sizeof x);
+    return x;
+}
+
+/* exp(x) = 2**n*exp(r) with x = n*log(2) + r and abs(r) <= log(2)/2. The whole number n stands in the last bits of
+ * t, the sum of x/log(2) and a number whose last place is worth 1.
+ */
+INLINE double vm_turns(double x)
+{
+    return vm_mad(x, 1.4426950408889634, 6755399441057790.0);
+}
+
+INLINE double vm_rest(double x, double t)
+{
+    const double n = t - 6755399441057790.0;
+    return vm_mad(n, -1.9082149292705877e-10, vm_mad(n, -0.6931471803691238, x));
+}
+
+/* exp(r) - 1 = r + r*r*P(r). */
+INLINE double vm_expm1_near_0(double r)
+{
+    const double r2 = r*r;
+    const double even = vm_mad(vm_mad(vm_mad(vm_mad(2.762017700730605e-07, r2, 2.480152104455908e-05), r2, 0.001388888891745479), r2, 0.04166666666662325), r2, 0.5000000000000001);
+    const double odd = vm_mad(vm_mad(vm_mad(vm_mad(2.5068359575876418e-08, r2, 2.755735515632855e-06), r2, 0.0001984126978474989), r2, 0.008333333333356311), r2, 0.16666666666666644);
+    return vm_mad(r2, vm_mad(odd, r, even), r);
+}
+
+/* y*2**n, in two steps, for 2**n may be out of range where the result is not. */
+INLINE double vm_scaled(double y, double t)
+{
+    const uint64_t n = vm_bits(t);
+    const uint64_t half = n >> 1;
+    return y*vm_real(half << 52)*vm_real((n - half) << 52);
+}
+
+/* exp(x) where x is not above 0. */
+INLINE double vm_exp_falling(double x)
+{
+    const double t = vm_turns(x);
+    const double y = vm_scaled(1.0 + vm_expm1_near_0(vm_rest(x, t)), t);
+    return x < -746.0 ? 0.0 : y;
+}
+
+/* 1/(1 + exp(-x)): with e = exp(-abs(x)), 1/(1 + e) on the right and e/(1 + e) on the left. */
+INLINE double vm_expit(double x)
+{
+    const double e = vm_exp_falling(-fabs(x));
+    const double q = 1.0/(1.0 + e);
+    const double left = e*q;
+    return x < 0.0 ? left : q;
+}
+
+/* k*log(2) + log(1 + f) + low: with s = f/(2 + f), log(1 + f) = 2*s + s**3*P(s*s), written so that f, which is exact,
+ * comes last (after Tang, ACM TOMS 16 (1990) 378).
+ */
+INLINE double vm_log_of_parts(double k, double f, double low)
+{
+    const double s = f/(2.0 + f);
+    const double z = s*s;
+    const double z2 = z*z;
+    const double p = z*vm_mad(vm_mad(vm_mad(0.15331708423664647, z2, 0.2222221113408715), z2, 0.3999999999989982), z, vm_mad(vm_mad(vm_mad(0.14616639772385576, z2, 0.18182889402939845), z2, 0.2857142862593922), z2, 0.666666666666667));
+    const double half = 0.5*f*f;
+    const double rest = half - vm_mad(s, half + p, vm_mad(k, 1.9082149292705877e-10, low));
+    return vm_mad(k, 0.6931471803691238, f - rest);
+}
+
+/* A number as 2**k*m with m from sqrt(1/2) to sqrt(2): k, shifted by `bias`, and m. */
+INLINE double vm_exponent(double x, double bias)
+{
+    const uint64_t u = vm_bits(x) + UINT64_C(0x00095f619980c433);
+    return vm_real(u >> 52 | UINT64_C(0x4330000000000000)) - bias;
+}
+
+INLINE double vm_mantissa(double x)
+{
+    const uint64_t u = vm_bits(x) + UINT64_C(0x00095f619980c433);
+    return vm_real((u & UINT64_C(0x000fffffffffffff)) + UINT64_C(0x3fe6a09e667f3bcd));
+}
+
+/* log(u) + c/u with u = 1 + x as rounded and c what the rounding left out; near 0, f = x itself. */
+INLINE double vm_log1p(double x)
+{
+    const double u = 1.0 + x;
+    const double k = vm_exponent(u, 4503599627371519.0);
+    const double left = x < 1.0 ? x - (u - 1.0) : 1.0 - (u - x);
+    const double c = left*(1.0/u);
+    const double m = vm_mantissa(u) - 1.0;
+    const double y = vm_log_of_parts(k, k == 0.0 ? x : m, k == 0.0 ? 0.0 : c);
+    const double finite = x < HUGE_VAL ? y : x;
+    const double tiny = fabs(x) < 1e-300 ? x : finite;
+    const double edge = x < -1.0 ? NAN : tiny;
+    return x == -1.0 ? -HUGE_VAL : edge;
+}
+
+/* log(1 + exp(x)) = max(x, 0) + log(1 + exp(-abs(x))). */
+INLINE double vm_softplus(double x)
+{
+    const double y = vm_log1p(vm_exp_falling(-fabs(x)));
+    return x < 0.0 ? y : x + y;
+}
+
+/* The larger of two; NaN where one is NaN. */
+INLINE double larger(double a, double b)
+{
+    const double larger_one = (a >= b) ? a : b;
+    return (a != a) ? a : larger_one;
 }
 
 /* Forward.
  *
- *     r0 = max(v0, 0) - v0*v1 + log1p(exp(-abs(v0)))
+ *     r0 = max(v0, 0) - v0*v1 + softplus(-abs(v0))
  */
 void bce_logits_forward(ptrdiff_t n, const double *restrict z, const double *restrict t,
                         double *restrict out)
@@ -33,7 +155,7 @@ void bce_logits_forward(ptrdiff_t n, const double *restrict z, const double *res
         const double v0 = z[i];
         const double v1 = t[i];
 
-        const double t0 = larger(v0, 0.0) - v0*v1 + log1p(exp(-fabs(v0)));
+        const double t0 = larger(v0, 0.0) - v0*v1 + vm_softplus(-fabs(v0));
 
         out[i] = t0;
     }
@@ -41,7 +163,7 @@ void bce_logits_forward(ptrdiff_t n, const double *restrict z, const double *res
 
 /* Backward: cotangents of the outputs in, cotangents of the inputs out.
  *
- *     r0 = where(v0 == 0, 0, where(v0 < 0, v2/(1 + exp(-abs(v0)))*exp(-abs(v0)), -v2/(1 + exp(-abs(v0)))*exp(-abs(v0)))) - v2*v1 + where(0 < v0, v2, 0)
+ *     r0 = where(v0 == 0, 0, where(v0 < 0, v2*expit(-abs(v0)), -v2*expit(-abs(v0)))) - v2*v1 + where(0 < v0, v2, 0)
  *     r1 = -v2*v0
  */
 void bce_logits_backward(ptrdiff_t n, const double *restrict z, const double *restrict t,
@@ -53,22 +175,21 @@ void bce_logits_backward(ptrdiff_t n, const double *restrict z, const double *re
         const double v1 = t[i];
         const double v2 = out_bar[i];
 
-        const double t0 = exp(-fabs(v0));
-        const double t1 = v2/(1.0 + t0)*t0;
-        const double t2 = -t1;
-        const double t3 = (v0 < 0.0) ? t1 : t2;
-        const double t4 = (v0 == 0.0) ? 0.0 : t3;
-        const double t5 = (0.0 < v0) ? v2 : 0.0;
+        const double t0 = v2*vm_expit(-fabs(v0));
+        const double t1 = -t0;
+        const double t2 = (v0 < 0.0) ? t0 : t1;
+        const double t3 = (v0 == 0.0) ? 0.0 : t2;
+        const double t4 = (0.0 < v0) ? v2 : 0.0;
 
-        z_bar[i] = t4 - v2*v1 + t5;
+        z_bar[i] = t3 - v2*v1 + t4;
         t_bar[i] = -(v2*v0);
     }
 }
 
 /* Forward and backward in one pass.
  *
- *     r0 = max(v0, 0) - v0*v1 + log1p(exp(-abs(v0)))
- *     r1 = where(v0 == 0, 0, where(v0 < 0, v2/(1 + exp(-abs(v0)))*exp(-abs(v0)), -v2/(1 + exp(-abs(v0)))*exp(-abs(v0)))) - v2*v1 + where(0 < v0, v2, 0)
+ *     r0 = max(v0, 0) - v0*v1 + softplus(-abs(v0))
+ *     r1 = where(v0 == 0, 0, where(v0 < 0, v2*expit(-abs(v0)), -v2*expit(-abs(v0)))) - v2*v1 + where(0 < v0, v2, 0)
  *     r2 = -v2*v0
  */
 void bce_logits_forward_backward(ptrdiff_t n, const double *restrict z, const double *restrict t,
@@ -80,9 +201,9 @@ void bce_logits_forward_backward(ptrdiff_t n, const double *restrict z, const do
         const double v1 = t[i];
         const double v2 = out_bar[i];
 
-        const double t0 = exp(-fabs(v0));
-        const double t1 = larger(v0, 0.0) - v0*v1 + log1p(t0);
-        const double t2 = v2/(1.0 + t0)*t0;
+        const double t0 = -fabs(v0);
+        const double t1 = larger(v0, 0.0) - v0*v1 + vm_softplus(t0);
+        const double t2 = v2*vm_expit(t0);
         const double t3 = -t2;
         const double t4 = (v0 < 0.0) ? t2 : t3;
         const double t5 = (v0 == 0.0) ? 0.0 : t4;

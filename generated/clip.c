@@ -3,16 +3,24 @@
  */
 #include "clip.h"
 
+#ifdef __GNUC__
+#define INLINE static inline __attribute__((always_inline))
+#else
+#define INLINE static inline
+#endif
+
 /* The larger of two; NaN where one is NaN. */
-static inline double larger(double a, double b)
+INLINE double larger(double a, double b)
 {
-    return ((a >= b) | (a != a)) ? a : b;
+    const double larger_one = (a >= b) ? a : b;
+    return (a != a) ? a : larger_one;
 }
 
 /* The smaller of two; NaN where one is NaN. */
-static inline double smaller(double a, double b)
+INLINE double smaller(double a, double b)
 {
-    return ((a <= b) | (a != a)) ? a : b;
+    const double smaller_one = (a <= b) ? a : b;
+    return (a != a) ? a : smaller_one;
 }
 
 /* Forward.

@@ -11,11 +11,12 @@
 #if defined(TAPELESS_VECTOR_MATH) && defined(__GNUC__) && !defined(__clang__)
 #define VECTOR extern __attribute__((const, nothrow, leaf, simd("notinbranch")))
 VECTOR double vm_asin(double) __asm__("asin");
-#define asin vm_asin
 VECTOR double vm_cos(double) __asm__("cos");
-#define cos vm_cos
 VECTOR double vm_sin(double) __asm__("sin");
-#define sin vm_sin
+#else
+#define vm_asin asin
+#define vm_cos cos
+#define vm_sin sin
 #endif
 
 /* Forward.
@@ -32,11 +33,11 @@ void haversine_forward(ptrdiff_t n, const double *restrict lat1, const double *r
         const double v2 = lat2[i];
         const double v3 = lon2[i];
 
-        const double t0 = sin(0.5*(v2 - v0));
-        const double t1 = sin(0.5*(v3 - v1));
-        const double t2 = sqrt(t0*t0 + cos(v0)*cos(v2)*(t1*t1));
+        const double t0 = vm_sin(0.5*(v2 - v0));
+        const double t1 = vm_sin(0.5*(v3 - v1));
+        const double t2 = t0*t0 + vm_cos(v0)*vm_cos(v2)*(t1*t1);
 
-        out[i] = 2.0*asin(t2);
+        out[i] = 2.0*vm_asin(sqrt(t2));
     }
 }
 
@@ -56,23 +57,23 @@ void haversine_backward(ptrdiff_t n, const double *restrict lat1, const double *
         const double v4 = out_bar[i];
 
         const double t0  = 0.5*(v2 - v0);
-        const double t1  = sin(t0);
-        const double t2  = cos(v0);
-        const double t3  = cos(v2);
+        const double t1  = vm_sin(t0);
+        const double t2  = vm_cos(v0);
+        const double t3  = vm_cos(v2);
         const double t4  = 0.5*(v3 - v1);
-        const double t5  = sin(t4);
+        const double t5  = vm_sin(t4);
         const double t6  = t5*t5;
         const double t7  = t2*t3;
         const double t8  = sqrt(t1*t1 + t7*t6);
         const double t9  = 2.0*v4/sqrt((1.0 - t8)*(1.0 + t8))/(2.0*t8);
         const double t10 = t9*t6;
         const double t11 = 2.0*t9;
-        const double t12 = t11*t7*t5*cos(t4);
-        const double t13 = t11*t1*cos(t0);
+        const double t12 = t11*t7*t5*vm_cos(t4);
+        const double t13 = t11*t1*vm_cos(t0);
 
-        lat1_bar[i] = -0.5*t13 - t10*t3*sin(v0);
+        lat1_bar[i] = -0.5*t13 - t10*t3*vm_sin(v0);
         lon1_bar[i] = -0.5*t12;
-        lat2_bar[i] = 0.5*t13 - t10*t2*sin(v2);
+        lat2_bar[i] = 0.5*t13 - t10*t2*vm_sin(v2);
         lon2_bar[i] = 0.5*t12;
     }
 }
@@ -96,24 +97,24 @@ void haversine_forward_backward(ptrdiff_t n, const double *restrict lat1,
         const double v4 = out_bar[i];
 
         const double t0  = 0.5*(v2 - v0);
-        const double t1  = sin(t0);
-        const double t2  = cos(v0);
-        const double t3  = cos(v2);
+        const double t1  = vm_sin(t0);
+        const double t2  = vm_cos(v0);
+        const double t3  = vm_cos(v2);
         const double t4  = 0.5*(v3 - v1);
-        const double t5  = sin(t4);
+        const double t5  = vm_sin(t4);
         const double t6  = t5*t5;
         const double t7  = t2*t3;
         const double t8  = sqrt(t1*t1 + t7*t6);
         const double t9  = 2.0*v4/sqrt((1.0 - t8)*(1.0 + t8))/(2.0*t8);
         const double t10 = t9*t6;
         const double t11 = 2.0*t9;
-        const double t12 = t11*t7*t5*cos(t4);
-        const double t13 = t11*t1*cos(t0);
+        const double t12 = t11*t7*t5*vm_cos(t4);
+        const double t13 = t11*t1*vm_cos(t0);
 
-        out[i]      = 2.0*asin(t8);
-        lat1_bar[i] = -0.5*t13 - t10*t3*sin(v0);
+        out[i]      = 2.0*vm_asin(t8);
+        lat1_bar[i] = -0.5*t13 - t10*t3*vm_sin(v0);
         lon1_bar[i] = -0.5*t12;
-        lat2_bar[i] = 0.5*t13 - t10*t2*sin(v2);
+        lat2_bar[i] = 0.5*t13 - t10*t2*vm_sin(v2);
         lon2_bar[i] = 0.5*t12;
     }
 }

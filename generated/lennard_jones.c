@@ -27,11 +27,8 @@ void lennard_jones_forward(ptrdiff_t n, const double *restrict epsilon,
 
 /* Backward: cotangents of the outputs in, cotangents of the inputs out.
  *
- *     r0 = 4*v5*((v1**2/(v2**2 + v3**2 + v4**2))**6 - (v1**2/(v2**2 + v3**2 + v4**2))**3)
- *     r1 = 2*(4*v5*v0*(6*(v1**2/(v2**2 + v3**2 + v4**2))**5 - 3*(v1**2/(v2**2 + v3**2 + v4**2))**2)/(v2**2 + v3**2 + v4**2))*v1
- *     r2 = (-2*(4*v5*v0*(6*(v1**2/(v2**2 + v3**2 + v4**2))**5 - 3*(v1**2/(v2**2 + v3**2 + v4**2))**2)/(v2**2 + v3**2 + v4**2)*(v1**2/(v2**2 + v3**2 + v4**2))))*v2
- *     r3 = (-2*(4*v5*v0*(6*(v1**2/(v2**2 + v3**2 + v4**2))**5 - 3*(v1**2/(v2**2 + v3**2 + v4**2))**2)/(v2**2 + v3**2 + v4**2)*(v1**2/(v2**2 + v3**2 + v4**2))))*v3
- *     r4 = (-2*(4*v5*v0*(6*(v1**2/(v2**2 + v3**2 + v4**2))**5 - 3*(v1**2/(v2**2 + v3**2 + v4**2))**2)/(v2**2 + v3**2 + v4**2)*(v1**2/(v2**2 + v3**2 + v4**2))))*v4
+ *     r0 = 4*v5*((v1**2*(1/(v2**2 + v3**2 + v4**2)))**6 - (v1**2*(1/(v2**2 + v3**2 + v4**2)))**3)
+ *     r1 = 2*(4*v5*v0*(6*(v1**2*(1/(v2**2 + v3**2 + v4**2)))**5 - 3*(v1**2*(1/(v2**2 + v3**2 + v4**2)))**2)*(1/(v2**2 + v3**2 + v4**2)))*v1
  */
 void lennard_jones_backward(ptrdiff_t n, const double *restrict epsilon,
                             const double *restrict sigma, const double *restrict x,
@@ -48,13 +45,13 @@ void lennard_jones_backward(ptrdiff_t n, const double *restrict epsilon,
         const double v4 = z[i];
         const double v5 = out_bar[i];
 
-        const double t0 = v2*v2 + v3*v3 + v4*v4;
-        const double t1 = v1*v1/t0;
+        const double t0 = 1.0/(v2*v2 + v3*v3 + v4*v4);
+        const double t1 = v1*v1*t0;
         const double t2 = t1*t1;
         const double t3 = t2*t1;
         const double t4 = t3*t2;
         const double t5 = 4.0*v5;
-        const double t6 = t5*v0*(6.0*t4 - 3.0*t2)/t0;
+        const double t6 = t5*v0*(6.0*t4 - 3.0*t2)*t0;
         const double t7 = -2.0*(t6*t1);
 
         epsilon_bar[i] = t5*(t4*t1 - t3);
@@ -67,12 +64,9 @@ void lennard_jones_backward(ptrdiff_t n, const double *restrict epsilon,
 
 /* Forward and backward in one pass.
  *
- *     r0 = 4*(v0*((v1**2/(v2**2 + v3**2 + v4**2))**6 - (v1**2/(v2**2 + v3**2 + v4**2))**3))
- *     r1 = 4*v5*((v1**2/(v2**2 + v3**2 + v4**2))**6 - (v1**2/(v2**2 + v3**2 + v4**2))**3)
- *     r2 = 2*(4*v5*v0*(6*(v1**2/(v2**2 + v3**2 + v4**2))**5 - 3*(v1**2/(v2**2 + v3**2 + v4**2))**2)/(v2**2 + v3**2 + v4**2))*v1
- *     r3 = (-2*(4*v5*v0*(6*(v1**2/(v2**2 + v3**2 + v4**2))**5 - 3*(v1**2/(v2**2 + v3**2 + v4**2))**2)/(v2**2 + v3**2 + v4**2)*(v1**2/(v2**2 + v3**2 + v4**2))))*v2
- *     r4 = (-2*(4*v5*v0*(6*(v1**2/(v2**2 + v3**2 + v4**2))**5 - 3*(v1**2/(v2**2 + v3**2 + v4**2))**2)/(v2**2 + v3**2 + v4**2)*(v1**2/(v2**2 + v3**2 + v4**2))))*v3
- *     r5 = (-2*(4*v5*v0*(6*(v1**2/(v2**2 + v3**2 + v4**2))**5 - 3*(v1**2/(v2**2 + v3**2 + v4**2))**2)/(v2**2 + v3**2 + v4**2)*(v1**2/(v2**2 + v3**2 + v4**2))))*v4
+ *     r0 = 4*(v0*((v1**2*(1/(v2**2 + v3**2 + v4**2)))**6 - (v1**2*(1/(v2**2 + v3**2 + v4**2)))**3))
+ *     r1 = 4*v5*((v1**2*(1/(v2**2 + v3**2 + v4**2)))**6 - (v1**2*(1/(v2**2 + v3**2 + v4**2)))**3)
+ *     r2 = 2*(4*v5*v0*(6*(v1**2*(1/(v2**2 + v3**2 + v4**2)))**5 - 3*(v1**2*(1/(v2**2 + v3**2 + v4**2)))**2)*(1/(v2**2 + v3**2 + v4**2)))*v1
  */
 void lennard_jones_forward_backward(ptrdiff_t n, const double *restrict epsilon,
                                     const double *restrict sigma, const double *restrict x,
@@ -90,14 +84,14 @@ void lennard_jones_forward_backward(ptrdiff_t n, const double *restrict epsilon,
         const double v4 = z[i];
         const double v5 = out_bar[i];
 
-        const double t0 = v2*v2 + v3*v3 + v4*v4;
-        const double t1 = v1*v1/t0;
+        const double t0 = 1.0/(v2*v2 + v3*v3 + v4*v4);
+        const double t1 = v1*v1*t0;
         const double t2 = t1*t1;
         const double t3 = t2*t1;
         const double t4 = t3*t2;
         const double t5 = t4*t1 - t3;
         const double t6 = 4.0*v5;
-        const double t7 = t6*v0*(6.0*t4 - 3.0*t2)/t0;
+        const double t7 = t6*v0*(6.0*t4 - 3.0*t2)*t0;
         const double t8 = -2.0*(t7*t1);
 
         out[i]         = 4.0*(v0*t5);

@@ -4,38 +4,174 @@
 #include "mish.h"
 
 #include <math.h>
+#include <stdint.h>
+#include <string.h>
 
-/* With TAPELESS_VECTOR_MATH defined, for glibc 2.35 or later and gcc: loops call the vector versions of these
- * functions. Under names of their own, for the compiler joins a sine and a cosine into a call that has none.
- */
-#if defined(TAPELESS_VECTOR_MATH) && defined(__GNUC__) && !defined(__clang__)
-#define VECTOR extern __attribute__((const, nothrow, leaf, simd("notinbranch")))
-VECTOR double vm_cosh(double) __asm__("cosh");
-#define cosh vm_cosh
-VECTOR double vm_exp(double) __asm__("exp");
-#define exp vm_exp
-VECTOR double vm_log(double) __asm__("log");
-#define log vm_log
-VECTOR double vm_tanh(double) __asm__("tanh");
-#define tanh vm_tanh
+#ifdef __GNUC__
+#define INLINE static inline __attribute__((always_inline))
+#else
+#define INLINE static inline
 #endif
+
+/* Elementary functions without branches, so that loops vectorise. They count on IEEE 754: no -ffast-math. */
+
+/* a*b + c, rounded once where the processor can. */
+INLINE double vm_mad(double a, double b, double c)
+{
+#if defined(__FMA__) || defined(__ARM_FEATURE_FMA)
+    return __builtin_fma(a, b, c);
+#else
+    return a*b + c;
+#endif
+}
+
+/* The bits of a number as a whole number, and back. */
+INLINE uint64_t vm_bits(double x)
+{
+    uint64_t u;
+    memcpy(&u, &x, sizeof u);
+    return u;
+}
+
+INLINE double vm_real(uint64_t u)
+{
+    double x;
+    memcpy(&x, &u, sizeof x);
+    return x;
+}
+
+/* exp(x) = 2**n*exp(r) with x = n*log(2) + r and abs(r) <= log(2)/2. The whole number n stands in the last bits of
+ * t, the sum of x/log(2) and a number whose last place is worth 1.
+ */
+INLINE double vm_turns(double x)
+{
+    return vm_mad(x, 1.4426950408889634, 6755399441057790.0);
+}
+
+INLINE double vm_rest(double x, double t)
+{
+    const double n = t - 6755399441057790.0;
+    return vm_mad(n, -1.9082149292705877e-10, vm_mad(n, -0.6931471803691238, x));
+}
+
+/* exp(r) - 1 = r + r*r*P(r). */
+INLINE double vm_expm1_near_0(double r)
+{
+    const double r2 = r*r;
+    const double even = vm_mad(vm_mad(vm_mad(vm_mad(2.762017700730605e-07, r2, 2.480152104455908e-05), r2, 0.001388888891745479), r2, 0.04166666666662325), r2, 0.5000000000000001);
+    const double odd = vm_mad(vm_mad(vm_mad(vm_mad(2.5068359575876418e-08, r2, 2.755735515632855e-06), r2, 0.0001984126978474989), r2, 0.008333333333356311), r2, 0.16666666666666644);
+    return vm_mad(r2, vm_mad(odd, r, even), r);
+}
+
+/* y*2**n, in two steps, for 2**n may be out of range where the result is not. */
+INLINE double vm_scaled(double y, double t)
+{
+    const uint64_t n = vm_bits(t);
+    const uint64_t half = n >> 1;
+    return y*vm_real(half << 52)*vm_real((n - half) << 52);
+}
+
+/* exp(x) where x is not above 0. */
+INLINE double vm_exp_falling(double x)
+{
+    const double t = vm_turns(x);
+    const double y = vm_scaled(1.0 + vm_expm1_near_0(vm_rest(x, t)), t);
+    return x < -746.0 ? 0.0 : y;
+}
+
+/* With e = exp(-2*abs(x)): tanh(abs(x)) = (1 - e)/(1 + e), where 1 - e does not cancel if it is taken from expm1. */
+INLINE double vm_tanh(double x)
+{
+    const double a = -2.0*fabs(x);
+    const double t = vm_turns(a);
+    const double p = vm_expm1_near_0(vm_rest(a, t));
+    const double s = vm_scaled(1.0, t);
+    const double y = -vm_mad(s, p, s - 1.0)/(1.0 + vm_exp_falling(a));
+    return copysign(a < -50.0 ? 1.0 : y, x);
+}
+
+/* 1/cosh(x)**2, the slope of tanh: 4*e/(1 + e)**2 with e = exp(-2*abs(x)). */
+INLINE double vm_sech2(double x)
+{
+    const double e = vm_exp_falling(-2.0*fabs(x));
+    const double d = 1.0 + e;
+    return 4.0*e/(d*d);
+}
+
+/* 1/(1 + exp(-x)): with e = exp(-abs(x)), 1/(1 + e) on the right and e/(1 + e) on the left. */
+INLINE double vm_expit(double x)
+{
+    const double e = vm_exp_falling(-fabs(x));
+    const double q = 1.0/(1.0 + e);
+    const double left = e*q;
+    return x < 0.0 ? left : q;
+}
+
+/* k*log(2) + log(1 + f) + low: with s = f/(2 + f), log(1 + f) = 2*s + s**3*P(s*s), written so that f, which is exact,
+ * comes last (after Tang, ACM TOMS 16 (1990) 378).
+ */
+INLINE double vm_log_of_parts(double k, double f, double low)
+{
+    const double s = f/(2.0 + f);
+    const double z = s*s;
+    const double z2 = z*z;
+    const double p = z*vm_mad(vm_mad(vm_mad(0.15331708423664647, z2, 0.2222221113408715), z2, 0.3999999999989982), z, vm_mad(vm_mad(vm_mad(0.14616639772385576, z2, 0.18182889402939845), z2, 0.2857142862593922), z2, 0.666666666666667));
+    const double half = 0.5*f*f;
+    const double rest = half - vm_mad(s, half + p, vm_mad(k, 1.9082149292705877e-10, low));
+    return vm_mad(k, 0.6931471803691238, f - rest);
+}
+
+/* A number as 2**k*m with m from sqrt(1/2) to sqrt(2): k, shifted by `bias`, and m. */
+INLINE double vm_exponent(double x, double bias)
+{
+    const uint64_t u = vm_bits(x) + UINT64_C(0x00095f619980c433);
+    return vm_real(u >> 52 | UINT64_C(0x4330000000000000)) - bias;
+}
+
+INLINE double vm_mantissa(double x)
+{
+    const uint64_t u = vm_bits(x) + UINT64_C(0x00095f619980c433);
+    return vm_real((u & UINT64_C(0x000fffffffffffff)) + UINT64_C(0x3fe6a09e667f3bcd));
+}
+
+/* log(u) + c/u with u = 1 + x as rounded and c what the rounding left out; near 0, f = x itself. */
+INLINE double vm_log1p(double x)
+{
+    const double u = 1.0 + x;
+    const double k = vm_exponent(u, 4503599627371519.0);
+    const double left = x < 1.0 ? x - (u - 1.0) : 1.0 - (u - x);
+    const double c = left*(1.0/u);
+    const double m = vm_mantissa(u) - 1.0;
+    const double y = vm_log_of_parts(k, k == 0.0 ? x : m, k == 0.0 ? 0.0 : c);
+    const double finite = x < HUGE_VAL ? y : x;
+    const double tiny = fabs(x) < 1e-300 ? x : finite;
+    const double edge = x < -1.0 ? NAN : tiny;
+    return x == -1.0 ? -HUGE_VAL : edge;
+}
+
+/* log(1 + exp(x)) = max(x, 0) + log(1 + exp(-abs(x))). */
+INLINE double vm_softplus(double x)
+{
+    const double y = vm_log1p(vm_exp_falling(-fabs(x)));
+    return x < 0.0 ? y : x + y;
+}
 
 /* Forward.
  *
- *     r0 = v0*tanh(log(1 + exp(v0)))
+ *     r0 = v0*tanh(softplus(v0))
  */
 void mish_forward(ptrdiff_t n, const double *restrict x, double *restrict out)
 {
     for (ptrdiff_t i = 0; i < n; i++) {
         const double v0 = x[i];
 
-        out[i] = v0*tanh(log(1.0 + exp(v0)));
+        out[i] = v0*vm_tanh(vm_softplus(v0));
     }
 }
 
 /* Backward: cotangents of the outputs in, cotangents of the inputs out.
  *
- *     r0 = v1*(tanh(log(1 + exp(v0))) + v0/cosh(log(1 + exp(v0)))**2/(1 + exp(v0))*exp(v0))
+ *     r0 = v1*(tanh(softplus(v0)) + v0*sech2(softplus(v0))*expit(v0))
  */
 void mish_backward(ptrdiff_t n, const double *restrict x, const double *restrict out_bar,
                    double *restrict x_bar)
@@ -44,19 +180,17 @@ void mish_backward(ptrdiff_t n, const double *restrict x, const double *restrict
         const double v0 = x[i];
         const double v1 = out_bar[i];
 
-        const double t0 = exp(v0);
-        const double t1 = 1.0 + t0;
-        const double t2 = log(t1);
-        const double t3 = cosh(t2);
+        const double t0 = vm_softplus(v0);
+        const double t1 = vm_tanh(t0) + v0*vm_sech2(t0)*vm_expit(v0);
 
-        x_bar[i] = v1*(tanh(t2) + v0/(t3*t3)/t1*t0);
+        x_bar[i] = v1*t1;
     }
 }
 
 /* Forward and backward in one pass.
  *
- *     r0 = v0*tanh(log(1 + exp(v0)))
- *     r1 = v1*(tanh(log(1 + exp(v0))) + v0/cosh(log(1 + exp(v0)))**2/(1 + exp(v0))*exp(v0))
+ *     r0 = v0*tanh(softplus(v0))
+ *     r1 = v1*(tanh(softplus(v0)) + v0*sech2(softplus(v0))*expit(v0))
  */
 void mish_forward_backward(ptrdiff_t n, const double *restrict x, const double *restrict out_bar,
                            double *restrict out, double *restrict x_bar)
@@ -65,14 +199,12 @@ void mish_forward_backward(ptrdiff_t n, const double *restrict x, const double *
         const double v0 = x[i];
         const double v1 = out_bar[i];
 
-        const double t0 = exp(v0);
-        const double t1 = 1.0 + t0;
-        const double t2 = log(t1);
-        const double t3 = tanh(t2);
-        const double t4 = cosh(t2);
+        const double t0 = vm_softplus(v0);
+        const double t1 = vm_tanh(t0);
+        const double t2 = v1*(t1 + v0*vm_sech2(t0)*vm_expit(v0));
 
-        out[i]   = v0*t3;
-        x_bar[i] = v1*(t3 + v0/(t4*t4)/t1*t0);
+        out[i]   = v0*t1;
+        x_bar[i] = t2;
     }
 }
 

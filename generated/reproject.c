@@ -5,8 +5,8 @@
 
 /* Forward.
  *
- *     r0 = v3*(1 + v4*((v0/v2)**2 + (v1/v2)**2) + v5*((v0/v2)**2 + (v1/v2)**2)**2)*(v0/v2)
- *     r1 = v3*(1 + v4*((v0/v2)**2 + (v1/v2)**2) + v5*((v0/v2)**2 + (v1/v2)**2)**2)*(v1/v2)
+ *     r0 = v3*(1 + v4*((v0*(1/v2))**2 + (v1*(1/v2))**2) + v5*((v0*(1/v2))**2 + (v1*(1/v2))**2)**2)*(v0*(1/v2))
+ *     r1 = v3*(1 + v4*((v0*(1/v2))**2 + (v1*(1/v2))**2) + v5*((v0*(1/v2))**2 + (v1*(1/v2))**2)**2)*(v1*(1/v2))
  */
 void reproject_forward(ptrdiff_t n, const double *restrict X, const double *restrict Y,
                        const double *restrict Z, const double *restrict f,
@@ -21,13 +21,14 @@ void reproject_forward(ptrdiff_t n, const double *restrict X, const double *rest
         const double v4 = arg4[i];
         const double v5 = arg5[i];
 
-        const double t0 = v0/v2;
-        const double t1 = v1/v2;
-        const double t2 = t0*t0 + t1*t1;
-        const double t3 = v3*(1.0 + v4*t2 + v5*(t2*t2));
+        const double t0 = 1.0/v2;
+        const double t1 = v0*t0;
+        const double t2 = v1*t0;
+        const double t3 = t1*t1 + t2*t2;
+        const double t4 = v3*(1.0 + v4*t3 + v5*(t3*t3));
 
-        u[i] = t3*t0;
-        v[i] = t3*t1;
+        u[i] = t4*t1;
+        v[i] = t4*t2;
     }
 }
 
@@ -64,12 +65,12 @@ void reproject_backward(ptrdiff_t n, const double *restrict X, const double *res
         const double t7  = v7*t2 + v6*t1;
         const double t8  = t7*v3;
         const double t9  = 2.0*(t8*(2.0*v5*t3 + v4));
-        const double t10 = (v7*t6 + t9*t2)*t0;
-        const double t11 = (v6*t6 + t9*t1)*t0;
+        const double t10 = v7*t6 + t9*t2;
+        const double t11 = v6*t6 + t9*t1;
 
-        X_bar[i]  = t11;
-        Y_bar[i]  = t10;
-        Z_bar[i]  = -(t10*t2 + t11*t1);
+        X_bar[i]  = t11*t0;
+        Y_bar[i]  = t10*t0;
+        Z_bar[i]  = -((t10*v1 + t11*v0)*t0*t0);
         f_bar[i]  = t7*t5;
         k1_bar[i] = t8*t3;
         k2_bar[i] = t8*t4;
@@ -113,14 +114,14 @@ void reproject_forward_backward(ptrdiff_t n, const double *restrict X, const dou
         const double t7  = v7*t2 + v6*t1;
         const double t8  = t7*v3;
         const double t9  = 2.0*(t8*(2.0*v5*t3 + v4));
-        const double t10 = (v7*t6 + t9*t2)*t0;
-        const double t11 = (v6*t6 + t9*t1)*t0;
+        const double t10 = v7*t6 + t9*t2;
+        const double t11 = v6*t6 + t9*t1;
 
         u[i]      = t6*t1;
         v[i]      = t6*t2;
-        X_bar[i]  = t11;
-        Y_bar[i]  = t10;
-        Z_bar[i]  = -(t10*t2 + t11*t1);
+        X_bar[i]  = t11*t0;
+        Y_bar[i]  = t10*t0;
+        Z_bar[i]  = -((t10*v1 + t11*v0)*t0*t0);
         f_bar[i]  = t7*t5;
         k1_bar[i] = t8*t3;
         k2_bar[i] = t8*t4;

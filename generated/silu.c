@@ -4,32 +4,106 @@
 #include "silu.h"
 
 #include <math.h>
+#include <stdint.h>
+#include <string.h>
 
-/* With TAPELESS_VECTOR_MATH defined, for glibc 2.35 or later and gcc: loops call the vector versions of these
- * functions. Under names of their own, for the compiler joins a sine and a cosine into a call that has none.
- */
-#if defined(TAPELESS_VECTOR_MATH) && defined(__GNUC__) && !defined(__clang__)
-#define VECTOR extern __attribute__((const, nothrow, leaf, simd("notinbranch")))
-VECTOR double vm_exp(double) __asm__("exp");
-#define exp vm_exp
+#ifdef __GNUC__
+#define INLINE static inline __attribute__((always_inline))
+#else
+#define INLINE static inline
 #endif
+
+/* Elementary functions without branches, so that loops vectorise. They count on IEEE 754: no -ffast-math. */
+
+/* a*b + c, rounded once where the processor can. */
+INLINE double vm_mad(double a, double b, double c)
+{
+#if defined(__FMA__) || defined(__ARM_FEATURE_FMA)
+    return __builtin_fma(a, b, c);
+#else
+    return a*b + c;
+#endif
+}
+
+/* The bits of a number as a whole number, and back. */
+INLINE uint64_t vm_bits(double x)
+{
+    uint64_t u;
+    memcpy(&u, &x, sizeof u);
+    return u;
+}
+
+INLINE double vm_real(uint64_t u)
+{
+    double x;
+    memcpy(&x, &u, sizeof x);
+    return x;
+}
+
+/* exp(x) = 2**n*exp(r) with x = n*log(2) + r and abs(r) <= log(2)/2. The whole number n stands in the last bits of
+ * t, the sum of x/log(2) and a number whose last place is worth 1.
+ */
+INLINE double vm_turns(double x)
+{
+    return vm_mad(x, 1.4426950408889634, 6755399441057790.0);
+}
+
+INLINE double vm_rest(double x, double t)
+{
+    const double n = t - 6755399441057790.0;
+    return vm_mad(n, -1.9082149292705877e-10, vm_mad(n, -0.6931471803691238, x));
+}
+
+/* exp(r) - 1 = r + r*r*P(r). */
+INLINE double vm_expm1_near_0(double r)
+{
+    const double r2 = r*r;
+    const double even = vm_mad(vm_mad(vm_mad(vm_mad(2.762017700730605e-07, r2, 2.480152104455908e-05), r2, 0.001388888891745479), r2, 0.04166666666662325), r2, 0.5000000000000001);
+    const double odd = vm_mad(vm_mad(vm_mad(vm_mad(2.5068359575876418e-08, r2, 2.755735515632855e-06), r2, 0.0001984126978474989), r2, 0.008333333333356311), r2, 0.16666666666666644);
+    return vm_mad(r2, vm_mad(odd, r, even), r);
+}
+
+/* y*2**n, in two steps, for 2**n may be out of range where the result is not. */
+INLINE double vm_scaled(double y, double t)
+{
+    const uint64_t n = vm_bits(t);
+    const uint64_t half = n >> 1;
+    return y*vm_real(half << 52)*vm_real((n - half) << 52);
+}
+
+/* exp(x) where x is not above 0. */
+INLINE double vm_exp_falling(double x)
+{
+    const double t = vm_turns(x);
+    const double y = vm_scaled(1.0 + vm_expm1_near_0(vm_rest(x, t)), t);
+    return x < -746.0 ? 0.0 : y;
+}
+
+/* 1/(1 + exp(-x)): with e = exp(-abs(x)), 1/(1 + e) on the right and e/(1 + e) on the left. */
+INLINE double vm_expit(double x)
+{
+    const double e = vm_exp_falling(-fabs(x));
+    const double q = 1.0/(1.0 + e);
+    const double left = e*q;
+    return x < 0.0 ? left : q;
+}
 
 /* Forward.
  *
- *     r0 = v0/(1 + exp(-v0))
+ *     r0 = v0*expit(v0)
  */
 void silu_forward(ptrdiff_t n, const double *restrict x, double *restrict out)
 {
     for (ptrdiff_t i = 0; i < n; i++) {
         const double v0 = x[i];
 
-        out[i] = v0/(1.0 + exp(-v0));
+        out[i] = v0*vm_expit(v0);
     }
 }
 
 /* Backward: cotangents of the outputs in, cotangents of the inputs out.
  *
- *     r0 = v1/(1 + exp(-v0)) + v1/(1 + exp(-v0))*(v0/(1 + exp(-v0)))*exp(-v0)
+ *     r0 = v1*(expit(v0) + v0*expit(v0)*expit(-v0))
  */
 void silu_backward(ptrdiff_t n, const double *restrict x, const double *restrict out_bar,
                    double *restrict x_bar)
@@ -38,18 +112,16 @@ void silu_backward(ptrdiff_t n, const double *restrict x, const double *restrict
         const double v0 = x[i];
         const double v1 = out_bar[i];
 
-        const double t0 = exp(-v0);
-        const double t1 = 1.0 + t0;
-        const double t2 = v1/t1;
+        const double t0 = vm_expit(v0);
 
-        x_bar[i] = t2 + t2*(v0/t1)*t0;
+        x_bar[i] = v1*(t0 + v0*t0*vm_expit(-v0));
     }
 }
 
 /* Forward and backward in one pass.
  *
- *     r0 = v0/(1 + exp(-v0))
- *     r1 = v1/(1 + exp(-v0)) + v1/(1 + exp(-v0))*(v0/(1 + exp(-v0)))*exp(-v0)
+ *     r0 = v0*expit(v0)
+ *     r1 = v1*(expit(v0) + v0*expit(v0)*expit(-v0))
  */
 void silu_forward_backward(ptrdiff_t n, const double *restrict x, const double *restrict out_bar,
                            double *restrict out, double *restrict x_bar)
@@ -58,13 +130,11 @@ void silu_forward_backward(ptrdiff_t n, const double *restrict x, const double *
         const double v0 = x[i];
         const double v1 = out_bar[i];
 
-        const double t0 = exp(-v0);
-        const double t1 = 1.0 + t0;
-        const double t2 = v0/t1;
-        const double t3 = v1/t1;
+        const double t0 = vm_expit(v0);
+        const double t1 = v0*t0;
 
-        out[i]   = t2;
-        x_bar[i] = t3 + t3*t2*t0;
+        out[i]   = t1;
+        x_bar[i] = v1*(t0 + t1*vm_expit(-v0));
     }
 }
 

@@ -27,11 +27,10 @@ void van_der_waals_forward(ptrdiff_t n, const double *restrict arg0, const doubl
 
 /* Backward: cotangents of the outputs in, cotangents of the inputs out.
  *
- *     r0 = (-2*(v5*v3))*(v0/v1)/v1 + 207861565453831/25000000000000*(v5/(v1 - v0*v4))*v2 + v5/(v1 - v0*v4)*(207861565453831/25000000000000*(v0*v2)/(v1 - v0*v4))*v4
- *     r1 = -((-2*(v5*v3))*(v0/v1)/v1*(v0/v1) + v5/(v1 - v0*v4)*(207861565453831/25000000000000*(v0*v2)/(v1 - v0*v4)))
- *     r2 = 207861565453831/25000000000000*(v5/(v1 - v0*v4))*v0
- *     r3 = -v5*(v0/v1)**2
- *     r4 = v5/(v1 - v0*v4)*(207861565453831/25000000000000*(v0*v2)/(v1 - v0*v4))*v0
+ *     r1 = -((-2*(v5*v3))*(v0*(1/v1))*(1/v1)*(v0*(1/v1)) + v5*(1/(v1 - v0*v4))*(207861565453831/25000000000000*(v0*v2)*(1/(v1 - v0*v4))))
+ *     r2 = 207861565453831/25000000000000*(v5*(1/(v1 - v0*v4)))*v0
+ *     r3 = -v5*(v0*(1/v1))**2
+ *     r4 = v5*(1/(v1 - v0*v4))*(207861565453831/25000000000000*(v0*v2)*(1/(v1 - v0*v4)))*v0
  */
 void van_der_waals_backward(ptrdiff_t n, const double *restrict arg0, const double *restrict V,
                             const double *restrict T, const double *restrict a,
@@ -47,29 +46,29 @@ void van_der_waals_backward(ptrdiff_t n, const double *restrict arg0, const doub
         const double v4 = b[i];
         const double v5 = out_bar[i];
 
-        const double t0 = v1 - v0*v4;
-        const double t1 = v0/v1;
-        const double t2 = -2.0*(v5*v3)*t1/v1;
-        const double t3 = v5/t0;
-        const double t4 = t3*(8.31446261815324*(v0*v2)/t0);
-        const double t5 = 8.31446261815324*t3;
+        const double t0 = 1.0/(v1 - v0*v4);
+        const double t1 = 1.0/v1;
+        const double t2 = v0*t1;
+        const double t3 = -2.0*(v5*v3)*t2*t1;
+        const double t4 = v5*t0;
+        const double t5 = t4*(8.31446261815324*(v0*v2)*t0);
+        const double t6 = 8.31446261815324*t4;
 
-        n_bar[i] = t2 + t5*v2 + t4*v4;
-        V_bar[i] = -(t2*t1 + t4);
-        T_bar[i] = t5*v0;
-        a_bar[i] = -(v5*(t1*t1));
-        b_bar[i] = t4*v0;
+        n_bar[i] = t3 + t6*v2 + t5*v4;
+        V_bar[i] = -(t3*t2 + t5);
+        T_bar[i] = t6*v0;
+        a_bar[i] = -(v5*(t2*t2));
+        b_bar[i] = t5*v0;
     }
 }
 
 /* Forward and backward in one pass.
  *
- *     r0 = 207861565453831/25000000000000*(v0*v2)/(v1 - v0*v4) - v3*(v0/v1)**2
- *     r1 = (-2*(v5*v3))*(v0/v1)/v1 + 207861565453831/25000000000000*(v5/(v1 - v0*v4))*v2 + v5/(v1 - v0*v4)*(207861565453831/25000000000000*(v0*v2)/(v1 - v0*v4))*v4
- *     r2 = -((-2*(v5*v3))*(v0/v1)/v1*(v0/v1) + v5/(v1 - v0*v4)*(207861565453831/25000000000000*(v0*v2)/(v1 - v0*v4)))
- *     r3 = 207861565453831/25000000000000*(v5/(v1 - v0*v4))*v0
- *     r4 = -v5*(v0/v1)**2
- *     r5 = v5/(v1 - v0*v4)*(207861565453831/25000000000000*(v0*v2)/(v1 - v0*v4))*v0
+ *     r0 = 207861565453831/25000000000000*(v0*v2)*(1/(v1 - v0*v4)) - v3*(v0*(1/v1))**2
+ *     r2 = -((-2*(v5*v3))*(v0*(1/v1))*(1/v1)*(v0*(1/v1)) + v5*(1/(v1 - v0*v4))*(207861565453831/25000000000000*(v0*v2)*(1/(v1 - v0*v4))))
+ *     r3 = 207861565453831/25000000000000*(v5*(1/(v1 - v0*v4)))*v0
+ *     r4 = -v5*(v0*(1/v1))**2
+ *     r5 = v5*(1/(v1 - v0*v4))*(207861565453831/25000000000000*(v0*v2)*(1/(v1 - v0*v4)))*v0
  */
 void van_der_waals_forward_backward(ptrdiff_t n, const double *restrict arg0,
                                     const double *restrict V, const double *restrict T,
@@ -87,21 +86,22 @@ void van_der_waals_forward_backward(ptrdiff_t n, const double *restrict arg0,
         const double v4 = b[i];
         const double v5 = out_bar[i];
 
-        const double t0 = v1 - v0*v4;
-        const double t1 = 8.31446261815324*(v0*v2)/t0;
-        const double t2 = v0/v1;
-        const double t3 = t2*t2;
-        const double t4 = -2.0*(v5*v3)*t2/v1;
-        const double t5 = v5/t0;
-        const double t6 = t5*t1;
-        const double t7 = 8.31446261815324*t5;
+        const double t0 = 1.0/(v1 - v0*v4);
+        const double t1 = 8.31446261815324*(v0*v2)*t0;
+        const double t2 = 1.0/v1;
+        const double t3 = v0*t2;
+        const double t4 = t3*t3;
+        const double t5 = -2.0*(v5*v3)*t3*t2;
+        const double t6 = v5*t0;
+        const double t7 = t6*t1;
+        const double t8 = 8.31446261815324*t6;
 
-        out[i]   = t1 - v3*t3;
-        n_bar[i] = t4 + t7*v2 + t6*v4;
-        V_bar[i] = -(t4*t2 + t6);
-        T_bar[i] = t7*v0;
-        a_bar[i] = -(v5*t3);
-        b_bar[i] = t6*v0;
+        out[i]   = t1 - v3*t4;
+        n_bar[i] = t5 + t8*v2 + t7*v4;
+        V_bar[i] = -(t5*t3 + t7);
+        T_bar[i] = t8*v0;
+        a_bar[i] = -(v5*t4);
+        b_bar[i] = t7*v0;
     }
 }
 

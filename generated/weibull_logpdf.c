@@ -4,21 +4,92 @@
 #include "weibull_logpdf.h"
 
 #include <math.h>
+#include <stdint.h>
+#include <string.h>
 
 /* With TAPELESS_VECTOR_MATH defined, for glibc 2.35 or later and gcc: loops call the vector versions of these
  * functions. Under names of their own, for the compiler joins a sine and a cosine into a call that has none.
  */
 #if defined(TAPELESS_VECTOR_MATH) && defined(__GNUC__) && !defined(__clang__)
 #define VECTOR extern __attribute__((const, nothrow, leaf, simd("notinbranch")))
-VECTOR double vm_log(double) __asm__("log");
-#define log vm_log
 VECTOR double vm_pow(double, double) __asm__("pow");
-#define pow vm_pow
+#else
+#define vm_pow pow
 #endif
+
+#ifdef __GNUC__
+#define INLINE static inline __attribute__((always_inline))
+#else
+#define INLINE static inline
+#endif
+
+/* Elementary functions without branches, so that loops vectorise. They count on IEEE 754: no -ffast-math. */
+
+/* a*b + c, rounded once where the processor can. */
+INLINE double vm_mad(double a, double b, double c)
+{
+#if defined(__FMA__) || defined(__ARM_FEATURE_FMA)
+    return __builtin_fma(a, b, c);
+#else
+    return a*b + c;
+#endif
+}
+
+/* The bits of a number as a whole number, and back. */
+INLINE uint64_t vm_bits(double x)
+{
+    uint64_t u;
+    memcpy(&u, &x, sizeof u);
+    return u;
+}
+
+INLINE double vm_real(uint64_t u)
+{
+    double x;
+    memcpy(&x, &u, sizeof x);
+    return x;
+}
+
+/* k*log(2) + log(1 + f) + low: with s = f/(2 + f), log(1 + f) = 2*s + s**3*P(s*s), written so that f, which is exact,
+ * comes last (after Tang, ACM TOMS 16 (1990) 378).
+ */
+INLINE double vm_log_of_parts(double k, double f, double low)
+{
+    const double s = f/(2.0 + f);
+    const double z = s*s;
+    const double z2 = z*z;
+    const double p = z*vm_mad(vm_mad(vm_mad(0.15331708423664647, z2, 0.2222221113408715), z2, 0.3999999999989982), z, vm_mad(vm_mad(vm_mad(0.14616639772385576, z2, 0.18182889402939845), z2, 0.2857142862593922), z2, 0.666666666666667));
+    const double half = 0.5*f*f;
+    const double rest = half - vm_mad(s, half + p, vm_mad(k, 1.9082149292705877e-10, low));
+    return vm_mad(k, 0.6931471803691238, f - rest);
+}
+
+/* A number as 2**k*m with m from sqrt(1/2) to sqrt(2): k, shifted by `bias`, and m. */
+INLINE double vm_exponent(double x, double bias)
+{
+    const uint64_t u = vm_bits(x) + UINT64_C(0x00095f619980c433);
+    return vm_real(u >> 52 | UINT64_C(0x4330000000000000)) - bias;
+}
+
+INLINE double vm_mantissa(double x)
+{
+    const uint64_t u = vm_bits(x) + UINT64_C(0x00095f619980c433);
+    return vm_real((u & UINT64_C(0x000fffffffffffff)) + UINT64_C(0x3fe6a09e667f3bcd));
+}
+
+INLINE double vm_log(double x)
+{
+    const double normal = x < 2.2250738585072014e-308 ? x*18014398509481984.0 : x;
+    const double bias = x < 2.2250738585072014e-308 ? 4503599627371573.0 : 4503599627371519.0;
+    const double y = vm_log_of_parts(vm_exponent(normal, bias), vm_mantissa(normal) - 1.0, 0.0);
+    const double finite = x < HUGE_VAL ? y : x;
+    const double edge = x < 0.0 ? NAN : finite;
+    return x == 0.0 ? -HUGE_VAL : edge;
+}
 
 /* Forward.
  *
- *     r0 = log(v1/v2) + (v1 - 1)*log(v0/v2) - (v0/v2)**v1
+ *     r0 = log(v1*(1/v2)) + (v1 - 1)*log(v0*(1/v2)) - (v0*(1/v2))**v1
  */
 void weibull_logpdf_forward(ptrdiff_t n, const double *restrict x, const double *restrict k,
                             const double *restrict scale, double *restrict out)
@@ -28,18 +99,19 @@ void weibull_logpdf_forward(ptrdiff_t n, const double *restrict x, const double 
         const double v1 = k[i];
         const double v2 = scale[i];
 
-        const double t0 = v0/v2;
-        const double t1 = log(v1/v2) + (v1 - 1.0)*log(t0) - pow(t0, v1);
+        const double t0 = 1.0/v2;
+        const double t1 = v0*t0;
+        const double t2 = vm_log(v1*t0) + (v1 - 1.0)*vm_log(t1);
 
-        out[i] = t1;
+        out[i] = t2 - vm_pow(t1, v1);
     }
 }
 
 /* Backward: cotangents of the outputs in, cotangents of the inputs out.
  *
  *     r0 = (where(v1 == 0, 0, -v3*v1*(v0*(1/v2))**(v1 - 1)) + v3*(v1 - 1)/(v0*(1/v2)))*(1/v2)
- *     r1 = where(v0*(1/v2) == 0, 0, -log(v0*(1/v2))*v3*(v0*(1/v2))**v1) + log(v0*(1/v2))*v3 + v3/v1
- *     r2 = -((where(v1 == 0, 0, -v3*v1*(v0*(1/v2))**(v1 - 1)) + v3*(v1 - 1)/(v0*(1/v2)))*(1/v2)*(v0*(1/v2)) + v3*(1/v2))
+ *     r1 = where(v0*(1/v2) == 0, 0, -log(v0*(1/v2))*v3*(v0*(1/v2))**v1) + log(v0*(1/v2))*v3 + v3/(v1*(1/v2))*(1/v2)
+ *     r2 = -((where(v1 == 0, 0, -v3*v1*(v0*(1/v2))**(v1 - 1)) + v3*(v1 - 1)/(v0*(1/v2)))*v0 + v3/(v1*(1/v2))*v1)*(1/v2)*(1/v2)
  */
 void weibull_logpdf_backward(ptrdiff_t n, const double *restrict x, const double *restrict k,
                              const double *restrict scale, const double *restrict out_bar,
@@ -55,16 +127,17 @@ void weibull_logpdf_backward(ptrdiff_t n, const double *restrict x, const double
         const double t0 = 1.0/v2;
         const double t1 = v1 - 1.0;
         const double t2 = v0*t0;
-        const double t3 = log(t2)*v3;
-        const double t4 = -(v3*v1*pow(t2, t1));
+        const double t3 = vm_log(t2)*v3;
+        const double t4 = -(v3*v1*vm_pow(t2, t1));
         const double t5 = (v1 == 0.0) ? 0.0 : t4;
-        const double t6 = (t5 + v3*t1/t2)*t0;
-        const double t7 = -(t3*pow(t2, v1));
-        const double t8 = (t2 == 0.0) ? 0.0 : t7;
+        const double t6 = t5 + v3*t1/t2;
+        const double t7 = v3/(v1*t0);
+        const double t8 = -(t3*vm_pow(t2, v1));
+        const double t9 = (t2 == 0.0) ? 0.0 : t8;
 
-        x_bar[i]     = t6;
-        k_bar[i]     = t8 + (t3 + v3/v1);
-        scale_bar[i] = -(t6*t2 + v3*t0);
+        x_bar[i]     = t6*t0;
+        k_bar[i]     = t9 + (t3 + t7*t0);
+        scale_bar[i] = -((t6*v0 + t7*v1)*t0*t0);
     }
 }
 
@@ -72,8 +145,8 @@ void weibull_logpdf_backward(ptrdiff_t n, const double *restrict x, const double
  *
  *     r0 = log(v1*(1/v2)) + (v1 - 1)*log(v0*(1/v2)) - (v0*(1/v2))**v1
  *     r1 = (where(v1 == 0, 0, -v3*v1*(v0*(1/v2))**(v1 - 1)) + v3*(v1 - 1)/(v0*(1/v2)))*(1/v2)
- *     r2 = where(v0*(1/v2) == 0, 0, -log(v0*(1/v2))*v3*(v0*(1/v2))**v1) + log(v0*(1/v2))*v3 + v3/v1
- *     r3 = -((where(v1 == 0, 0, -v3*v1*(v0*(1/v2))**(v1 - 1)) + v3*(v1 - 1)/(v0*(1/v2)))*(1/v2)*(v0*(1/v2)) + v3/v1*(v1*(1/v2)))
+ *     r2 = where(v0*(1/v2) == 0, 0, -log(v0*(1/v2))*v3*(v0*(1/v2))**v1) + log(v0*(1/v2))*v3 + v3/(v1*(1/v2))*(1/v2)
+ *     r3 = -((where(v1 == 0, 0, -v3*v1*(v0*(1/v2))**(v1 - 1)) + v3*(v1 - 1)/(v0*(1/v2)))*v0 + v3/(v1*(1/v2))*v1)*(1/v2)*(1/v2)
  */
 void weibull_logpdf_forward_backward(ptrdiff_t n, const double *restrict x,
                                      const double *restrict k, const double *restrict scale,
@@ -91,20 +164,20 @@ void weibull_logpdf_forward_backward(ptrdiff_t n, const double *restrict x,
         const double t1  = v1*t0;
         const double t2  = v1 - 1.0;
         const double t3  = v0*t0;
-        const double t4  = log(t3);
-        const double t5  = pow(t3, v1);
+        const double t4  = vm_log(t3);
+        const double t5  = vm_pow(t3, v1);
         const double t6  = t4*v3;
-        const double t7  = -(v3*v1*pow(t3, t2));
+        const double t7  = -(v3*v1*vm_pow(t3, t2));
         const double t8  = (v1 == 0.0) ? 0.0 : t7;
-        const double t9  = (t8 + v3*t2/t3)*t0;
-        const double t10 = v3/v1;
+        const double t9  = t8 + v3*t2/t3;
+        const double t10 = v3/t1;
         const double t11 = -(t6*t5);
         const double t12 = (t3 == 0.0) ? 0.0 : t11;
 
-        out[i]       = log(t1) + t2*t4 - t5;
-        x_bar[i]     = t9;
-        k_bar[i]     = t12 + (t6 + t10);
-        scale_bar[i] = -(t9*t3 + t10*t1);
+        out[i]       = vm_log(t1) + t2*t4 - t5;
+        x_bar[i]     = t9*t0;
+        k_bar[i]     = t12 + (t6 + t10*t0);
+        scale_bar[i] = -((t9*v0 + t10*v1)*t0*t0);
     }
 }
 

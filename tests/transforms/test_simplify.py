@@ -114,7 +114,7 @@ KEPT = [
     ("nor one below a product", lambda x, y, z, w: (x - y, -(z * (x - y)))),
     ("a product used twice is not reordered", lambda x, y, z, w: (x * y, x * (y * z), y * z)),
     ("nothing is multiplied in", lambda x, y, z, w: x * (y + z)),
-    ("two quotients are two divisions", lambda x, y, z, w: (x / w, y / w)),
+    ("one quotient is one division", lambda x, y, z, w: (x / w, y * w)),
     ("quotients of quotients stay apart", lambda x, y, z, w: x / y / z),
     ("a whole number divides with one rounding", lambda x, y, z, w: (x / 3, y / 0.75)),
     ("constants of extreme size stay apart", lambda x, y, z, w: 1e200 * x * (1e200 * y)),
@@ -130,6 +130,22 @@ KEPT = [
 def test_what_costs_nothing_or_is_needed_stays(function):
     program = traced(function)
     assert written(simplify(program)) == written(program)
+
+
+def test_quotients_by_one_divisor_share_a_reciprocal():
+    program = traced(lambda x, y, z, w: (x / w, y / w))
+    simple = simplify(program)
+    assert cost(simple.graph) < cost(program.graph)
+    assert simple.graph.ops.count("div") == 1
+    same_values(program, simple)
+
+
+def test_a_quotient_by_a_quotient_is_taken_apart_where_the_divisor_goes():
+    """The slope of log(y/z) by y: bar/(y/z)/z."""
+    program = traced(lambda x, y, z, w: (y / z, x / (y / z) / z))
+    simple = simplify(program)
+    assert written(simple) == ["y/z", "x/y"]
+    same_values(program, simple)
 
 
 def test_products_with_a_reciprocal_keep_their_order():

@@ -37,7 +37,7 @@ _TOTAL: Final = frozenset(row.name for row in PRIMITIVES.values() if row.domain 
 _RING: Final = frozenset(("add", "sub", "mul"))
 _ABSORB_WIDTH: Final = 16
 """Conditions are flattened and searched for absorption up to this width: a longer one is still a right one."""
-_POSITIVE: Final = frozenset(("exp", "exp2", "cosh"))
+_POSITIVE: Final = frozenset(("exp", "exp2", "cosh", "expit", "softplus", "sech2", "gauss"))
 """Functions without a zero."""
 
 
@@ -792,6 +792,8 @@ _PEEPHOLES: Final[dict[str, Callable[..., int | None]]] = {
     "sinh": _odd("sinh"),
     "cosh": _even("cosh", {0: 1}),
     "tanh": _odd("tanh"),
+    "sech2": _even("sech2", {0: 1}),
+    "gauss": _even("gauss", {0: 1}),
     "asinh": _odd("asinh"),
     "acosh": _at({1: 0}),
     "atanh": _odd("atanh"),

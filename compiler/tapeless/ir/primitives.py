@@ -167,15 +167,20 @@ _ROWS: tuple[Primitive, ...] = (
     # ---- hyperbolic
     _unary("sinh", "y_bar*cosh(x)", "DLMF 4.34.1", cost=15.0),
     _unary("cosh", "y_bar*sinh(x)", "DLMF 4.34.2", cost=15.0),
-    _unary("tanh", "y_bar/cosh(x)**2", "DLMF 4.34.3; 1 - y**2 loses every digit at large x", cost=15.0),
+    _unary("tanh", "y_bar*sech2(x)", "DLMF 4.34.3; 1 - y**2 loses every digit at large x", cost=12.0),
     _unary("asinh", "y_bar/hypot(1, x)", "DLMF 4.38.9", cost=15.0),
     _unary("acosh", "y_bar/(sqrt(x - 1)*sqrt(x + 1))", "DLMF 4.38.10", domain="x >= 1",
            samples=((1.05, 6.0),), cost=15.0, edges=(Edge((1.0,), (float("inf"),), "truly infinite"),)),
     _unary("atanh", "y_bar/((1 - x)*(1 + x))", "DLMF 4.38.11", domain="-1 < x < 1",
            samples=((-0.95, 0.95),), cost=15.0),
+    # ---- forms that overflow or lose digits when they are computed as they are written: see transforms/stable.py
+    _unary("expit", "y_bar*y*expit(-x)", "y = 1/(1 + exp(-x))", cost=13.0),
+    _unary("softplus", "y_bar*expit(x)", "y = log(1 + exp(x))", cost=20.0),
+    _unary("sech2", "-2*y_bar*y*tanh(x)", "y = 1/cosh(x)**2", cost=13.0),
+    _unary("gauss", "-2*y_bar*y*x", "y = exp(-x**2)", cost=9.0),
     # ---- error and gamma functions
-    _unary("erf", "y_bar*(2/sqrt(pi))*exp(-x**2)", "DLMF 7.10.1", cost=15.0),
-    _unary("erfc", "-y_bar*(2/sqrt(pi))*exp(-x**2)", "DLMF 7.10.1", cost=20.0),
+    _unary("erf", "y_bar*(2/sqrt(pi))*gauss(x)", "DLMF 7.10.1", cost=18.0),
+    _unary("erfc", "-y_bar*(2/sqrt(pi))*gauss(x)", "DLMF 7.10.1", cost=16.0),
     _unary("gamma", None, "DLMF 5.2.2, through sympy", domain="x > 0", samples=((0.2, 6.0),), cost=50.0),
     _unary("loggamma", None, "DLMF 5.2.2, through sympy", domain="x > 0", samples=((0.2, 9.0),), cost=40.0),
     # ---- kinks and steps

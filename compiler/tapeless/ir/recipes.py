@@ -152,17 +152,13 @@ logaddexp2: Final = _log_sum("exp2", _log1p_base_2)
 
 
 def expit(b: Builder, x: int) -> int:
-    """Return the logistic function: in each half the form whose exponential cannot overflow."""
-    one = b.rational(1)
-    small = b.call("exp", x)
-    left = b.div(small, b.add(one, small))
-    right = b.div(one, b.add(one, b.call("exp", b.neg(x))))
-    return b.select(b.compare("lt", x, b.rational(0)), left, right)
+    """Return the logistic function 1/(1 + exp(-x))."""
+    return b.call("expit", x)
 
 
 def log_expit(b: Builder, x: int) -> int:
     """Return the logarithm of the logistic function."""
-    return b.neg(logaddexp(b, b.rational(0), b.neg(x)))
+    return b.neg(b.call("softplus", b.neg(x)))
 
 
 def logit(b: Builder, x: int) -> int:

@@ -34,7 +34,15 @@ _FOLDER = "tapeless-build-"
 # A process that is killed leaves its build folder, in which the compiler may run on for a while.
 _STALE_AFTER = 86400.0
 # The options by name, as gcc objects; clang and zig name the value.
-_ARCHITECTURE = ("-march", "-mcpu", "-mprefer-vector-width", "unknown target CPU", "unknown CPU")
+_ARCHITECTURE = (
+    "-march",
+    "-mcpu",
+    "-mprefer-vector-width",
+    "unknown target CPU",
+    "unknown CPU",
+    "unknown argument",
+    "unrecognized command",
+)
 _NOTHING: Mapping[str, str] = MappingProxyType({})
 _TIMEOUT = 600.0
 # A compiler takes some hundred megabytes for a long unit, so cores alone do not decide.
@@ -265,7 +273,7 @@ def _sweep(parent: str) -> None:
 
 
 def _names_architecture(stderr: str) -> bool:
-    """Whether the compiler objects to the processor level, which older ones do not know."""
+    """Whether the compiler objects to the processor level or a flag, which older ones do not know."""
     return any(words in stderr for words in _ARCHITECTURE)
 
 

@@ -22,7 +22,19 @@ _FLAGS = (
     "-fno-math-errno",
     "-fno-trapping-math",
     "-ffp-contract=off",
-    "-fno-semantic-interposition",
+)
+
+# For loops over points, of gcc alone; clang refuses some of these words. Calls and arms of choices stay where they are
+# written: moved or threaded into branches, they are not vectorised, or under masks. Two turns of a loop are scheduled
+# as one: chains of dependent operations are longer than what a processor looks ahead, and two run side by side.
+_GCC_LOOPS = (
+    "-fno-tree-sink",
+    "-fno-thread-jumps",
+    "-fschedule-insns",
+    "-funroll-loops",
+    "--param=max-unroll-times=2",
+    "--param=max-unrolled-insns=800",
+    "--param=max-average-unrolled-insns=800",
 )
 
 
@@ -38,11 +50,14 @@ class Compiler(NamedTuple):
         starting a process.
     zig
         Whether it is `zig cc`, which spells a few things differently.
+    gcc
+        Whether it goes by the name of gcc, so that flags of gcc alone are worth a try.
     """
 
     argv: tuple[str, ...]
     identity: str
     zig: bool = False
+    gcc: bool = False
 
     def command(
         self,
@@ -64,9 +79,9 @@ class Compiler(NamedTuple):
         extra
             Further flags, after all others.
         architecture
-            Whether to name the processor level; False for a compiler too old to know it.
+            Whether to name the processor level and what gcc alone knows; False for a compiler that does not.
         """
-        options = [optimize, "-shared", *self._flags(architecture), *extra]
+        options = [optimize, "-shared", *self._flags(architecture, optimize), *extra]
         return [*self.argv, *options, "-o", output, source, "-lm"]
 
     def unit_command(
@@ -80,7 +95,7 @@ class Compiler(NamedTuple):
         architecture: bool = True,
     ) -> list[str]:
         """Return the argument list that compiles one unit of `source`, a number from 0, into an object file."""
-        options = [optimize, *self._flags(architecture), *extra, f"-DTAPELESS_UNIT={unit}"]
+        options = [optimize, *self._flags(architecture, optimize), *extra, f"-DTAPELESS_UNIT={unit}"]
         return [*self.argv, *options, "-c", "-o", output, source]
 
     def link_command(self, objects: Sequence[str], output: str) -> list[str]:
@@ -88,8 +103,14 @@ class Compiler(NamedTuple):
         sanitized = ("-fno-sanitize=undefined",) if self.zig else ()
         return [*self.argv, "-shared", *sanitized, "-o", output, *objects, "-lm"]
 
-    def _flags(self, architecture: bool) -> tuple[str, ...]:
-        flags = cpu.host().flags if architecture else ()
+    def _flags(self, architecture: bool, optimize: str) -> tuple[str, ...]:
+        host = cpu.host()
+        flags = host.flags if architecture else ()
+        if self.gcc and architecture:
+            if host.vector_math:
+                flags += ("-DTAPELESS_VECTOR_MATH=1",)
+            if optimize == "-O3":
+                flags += _GCC_LOOPS
         if self.zig:
             # zig spells processor names with underscores and adds sanitizers unless told not to.
             flags = tuple(flag.replace("x86-64-v", "x86_64_v") for flag in flags)
@@ -118,7 +139,7 @@ def find_compiler(cc: str | None = None) -> Compiler:
     for name in _CANDIDATES:
         path = which(name)
         if path is not None:
-            return Compiler((path,), _identity(path))
+            return Compiler((path,), _identity(path), gcc=_is_gcc(path))
     return _from_ziglang()
 
 
@@ -153,7 +174,8 @@ def _from_command(text: str, origin: str) -> Compiler:
     rest = [which(word) for word in words[1:] if not word.startswith("-")]
     identity = ";".join(_identity(found) for found in (path, *rest) if found is not None)
     zig = any(os.path.basename(word).startswith("zig") for word in words)
-    return Compiler((path, *words[1:]), identity, zig)
+    gcc = any(_is_gcc(found) for found in (path, *rest) if found is not None)
+    return Compiler((path, *words[1:]), identity, zig, gcc)
 
 
 def _from_ziglang() -> Compiler:
@@ -169,6 +191,10 @@ def _from_ziglang() -> Compiler:
         )
     zig = os.path.join(folders[0], "zig")
     return Compiler((sys.executable, "-m", "ziglang", "cc"), _identity(zig), zig=True)
+
+
+def _is_gcc(path: str) -> bool:
+    return "gcc" in os.path.basename(os.path.realpath(path))
 
 
 def _is_executable(path: str) -> bool:

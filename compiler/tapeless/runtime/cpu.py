@@ -22,15 +22,23 @@ _LEVELS = (
 
 _VECTOR_MATH = (2, 35)  # glibc that has vector versions of all that we ask for: its NEWS
 
-# gcc would move a call back into the arm of the choice that uses it, and then the loop stays scalar.
-_VECTOR_MATH_FLAGS = ("-DTAPELESS_VECTOR_MATH=1", "-fno-tree-sink")
-
 
 class Cpu(NamedTuple):
-    """A processor family: `name` is part of cache keys, `flags` go to the compiler."""
+    """A processor family with its C library.
+
+    Attributes
+    ----------
+    name
+        Part of cache keys.
+    flags
+        They go to the compiler.
+    vector_math
+        Whether the C library has vector versions of its functions.
+    """
 
     name: str
     flags: tuple[str, ...] = ()
+    vector_math: bool = False
 
 
 def resolve(machine: str, features: frozenset[str]) -> Cpu:
@@ -58,7 +66,7 @@ def resolve(machine: str, features: frozenset[str]) -> Cpu:
 
 
 def with_vector_math(processor: Cpu, machine: str, libc: str) -> Cpu:
-    """Add the flag that lets loops call the vector functions of the C library, where it has them.
+    """Note where the C library has vector functions that loops may call.
 
     Parameters
     ----------
@@ -73,7 +81,7 @@ def with_vector_math(processor: Cpu, machine: str, libc: str) -> Cpu:
     numbers = tuple(int(part) for part in version.split(".")[:2] if part.isdigit())
     if machine != "x86_64" or name != "glibc" or numbers < _VECTOR_MATH:
         return processor
-    return Cpu(f"{processor.name}/{libc}", (*processor.flags, *_VECTOR_MATH_FLAGS))
+    return Cpu(f"{processor.name}/{libc}", processor.flags, vector_math=True)
 
 
 @lru_cache(maxsize=1)

@@ -43,6 +43,7 @@ _CLASSES: Final[dict[str, Any]] = {
     "or": sympy.Or,
     "not": sympy.Not,
 }
+_WRITTEN_OUT: Final = frozenset({"expit", "softplus", "sech2", "gauss"})
 _TURNED: Final[dict[Any, Any]] = {sympy.Lt: sympy.Gt, sympy.Le: sympy.Ge}
 """What 0 < x is written as."""
 _SUMS: Final = frozenset({"add", "sub", "neg"})
@@ -149,6 +150,8 @@ class _Writer:
             return self._make(sympy.Pow, parts)
         if op == "sqrt":
             return self._make(sympy.Pow, [parts[0], sympy.S.Half])
+        if op in _WRITTEN_OUT:
+            return self._written_out(op, parts[0])
         kind = class_of(payload) if isinstance(payload, Extern) else _CLASSES[op]
         if issubclass(kind, LatticeOp):
             parts = self._sorted(parts)
@@ -157,6 +160,18 @@ class _Writer:
         elif kind is sympy.Heaviside:
             parts.append(sympy.S.Half)
         return self._make(kind, parts)
+
+    def _written_out(self, op: str, x: Any) -> Any:
+        """Write a function that sympy has no name for as what it stands for."""
+        if op == "gauss":
+            return self._make(sympy.exp, [self._negated(self._make(sympy.Pow, [x, sympy.Integer(2)]))])
+        if op == "sech2":
+            return self._make(sympy.Pow, [self._make(sympy.cosh, [x]), sympy.Integer(-2)])
+        power = self._make(sympy.exp, [self._negated(x) if op == "expit" else x])
+        one_more = self._make(sympy.Add, self._sorted([sympy.S.One, power]))
+        if op == "softplus":
+            return self._make(sympy.log, [one_more])
+        return self._make(sympy.Pow, [one_more, sympy.S.NegativeOne])
 
     def _make(self, kind: Any, parts: list[Any]) -> Any:
         """Build an expression as it stands, and note its size."""

@@ -250,6 +250,30 @@ def _erfc(ctx: Context, x: Real) -> Real:
     return ctx.erfc(x)
 
 
+def _expit(ctx: Context, x: Real) -> Real:
+    return 1 / (1 + _exp(ctx, -x))
+
+
+def _softplus(ctx: Context, x: Real) -> Real:
+    if _huge(x):
+        return x if x > 0 else ctx.zero
+    return ctx.log1p(ctx.exp(x)) if x < 0 else x + ctx.log1p(ctx.exp(-x))
+
+
+def _sech2(ctx: Context, x: Real) -> Real:
+    return 1 / _cosh(ctx, x) ** 2
+
+
+def _gauss(ctx: Context, x: Real) -> Real:
+    bits = ctx.prec
+    try:
+        ctx.prec = 2 * bits + 60  # exp magnifies the error of the square
+        value = _exp(ctx, -x * x)
+    finally:
+        ctx.prec = bits
+    return +value
+
+
 def _gamma(ctx: Context, x: Real) -> Real:
     if x == 0:
         return ctx.inf
@@ -396,6 +420,10 @@ FUNCTIONS: Final[dict[str, Callable[..., Any]]] = {
     "asinh": _own("asinh"),
     "acosh": _acosh,
     "atanh": _own("atanh"),
+    "expit": _expit,
+    "softplus": _softplus,
+    "sech2": _sech2,
+    "gauss": _gauss,
     "erf": _erf,
     "erfc": _erfc,
     "gamma": _gamma,

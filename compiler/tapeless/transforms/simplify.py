@@ -15,7 +15,7 @@ merged constants    ``(2*x)*(sqrt(3)*y)``, deeper down as well   ``(2*sqrt(3))*x
 constant divisor    ``x/sqrt(3)``, not ``x/3``: 3 is exact       ``x*(1/sqrt(3))``
 reuse               ``a*(b*c)`` where ``a*b`` is at hand         ``(a*b)*c``
 known reciprocal    ``a/b`` where ``1/b`` is at hand             ``a*(1/b)``
-merged reciprocal   three quotients by ``b`` or more             products by one ``1/b``
+merged reciprocal   two quotients by ``b`` or more               products by one ``1/b``
 ordered products    ``(z*x)*y`` and ``x*(y*w)``                  ``(x*y)*z`` and ``(x*y)*w``
 ==================  ===========================================  =============================================
 
@@ -41,6 +41,7 @@ from tapeless.ir.constants import moderate_constants
 from tapeless.ir.graph import Builder, Graph, is_moderate
 from tapeless.ir.primitives import PRIMITIVES
 from tapeless.ir.program import Program, compacted
+from tapeless.transforms.stable import stable
 
 _ROUNDS: Final = 6
 _BEGINNING: Final = 8
@@ -48,8 +49,9 @@ _BEGINNING: Final = 8
 _LARGE: Final = 20_000
 _WORTHWHILE: Final = 0.05
 """Part of the cost that a round has to save for another to be tried on more nodes than `_LARGE`."""
-_RECIPROCAL: Final = 3
-"""Quotients by one divisor from which a reciprocal pays: it costs one operation more, and a rounding."""
+_RECIPROCAL: Final = 2
+"""Quotients by one divisor from which a reciprocal pays: it costs one operation more, and a rounding. A division of
+vectors takes the time of ten multiplications or more."""
 _SUM: Final = frozenset(("add", "sub", "neg"))
 _PRODUCT: Final = frozenset(("mul", "div"))
 
@@ -70,7 +72,7 @@ def simplify(program: Program) -> Program:
     Program
         With the same name, inputs, names and shapes of outputs.
     """
-    program = compacted(program)
+    program = stable(compacted(program))
     best = cost(program.graph)
     for round_ in (_local, _ordered):
         for _ in range(_ROUNDS):
@@ -320,6 +322,7 @@ def _plan_sums(uses: _Uses, plan: _Plan, taken: set[int]) -> None:
         if groups is not None:
             plan.sums[root] = groups
             taken.add(root)
+            taken.update(node for factor, members in groups if factor is not None for _, node in members)
 
 
 def _grouped(
@@ -402,8 +405,9 @@ def _plan_quotients(uses: _Uses, plan: _Plan, taken: set[int]) -> None:
                 plan.products[product] = change
                 taken.add(product)
     for divisor, nodes in by.items():
-        if divisor in known or len(nodes) >= _RECIPROCAL:
-            plan.quotients.update(node for node in nodes if node not in taken)
+        free = [node for node in nodes if node not in taken]
+        if divisor in known or len(free) >= _RECIPROCAL:
+            plan.quotients.update(free)
 
 
 def _cancelled(uses: _Uses, factors: Sequence[Factor], constants: Set[int]) -> _Change:

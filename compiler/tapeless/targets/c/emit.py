@@ -10,8 +10,9 @@ from tapeless.ir.primitives import PRIMITIVES
 from tapeless.targets.c.expressions import Body, Line, bodies
 from tapeless.targets.c.kernel import Kernel, Param, Source
 from tapeless.targets.c.parts import TILE, partition
-from tapeless.targets.c.spelling import HELPERS, VECTORISED, call, is_plain_name
+from tapeless.targets.c.spelling import CALLS, HELPERS, VECTORISED, call, is_plain_name
 from tapeless.targets.c.templates import environment
+from tapeless.targets.c.vector_math import OWN, needed, numbers
 
 _TITLES: Final[dict[str, str]] = {
     "forward": "Forward",
@@ -73,6 +74,9 @@ def emit(functions: Sequence[tuple[str, Sequence[Kernel]]], name: str) -> Source
             dtype = kernel.dtype
             shown.append(_kernel_fields(kernel, cut.slots, written, symbol))
     units = _spread(shown)
+    # In a long kernel the functions of the library cost less to compile than so many copies of our own.
+    parted = any(not k["whole"] for k in shown)
+    brought = needed(calls - frozenset(CALLS) if parted else calls)
     real = "float" if dtype == "float32" else "double"
     fields = {
         "stem": stem,
@@ -81,9 +85,12 @@ def emit(functions: Sequence[tuple[str, Sequence[Kernel]]], name: str) -> Source
         "suffix": "f" if real == "float" else "",
         "kernels": shown,
         "helpers": [HELPERS[op] for op in HELPERS if op in calls],
-        "vectorised": _vectorised(calls, dtype),
+        "vectorised": _vectorised(calls - frozenset(brought), dtype),
+        "functions": brought,
+        "numbers": numbers(dtype),
+        "word": "uint32_t" if real == "float" else "uint64_t",
         "math": bool(calls - frozenset(HELPERS)) or any(k["limits"] for k in shown),
-        "parted": any(not k["whole"] for k in shown),
+        "parted": parted,
         "units": units,
     }
     templates = environment()
@@ -122,10 +129,10 @@ def _spread(kernels: Sequence[dict[str, Any]]) -> int:
 
 
 def _vectorised(calls: Set[str], dtype: str) -> list[tuple[str, str]]:
-    """Return (C function, its parameters) of the functions used that have vector versions."""
+    """Return (C function, its parameters) of the library's functions used that have vector versions."""
     real = "float" if dtype == "float32" else "double"
-    arity = {op: len(PRIMITIVES[op].args) for op in calls & VECTORISED}
-    return [(call(op, dtype), ", ".join([real] * arity[op])) for op in sorted(arity)]
+    arity = {op: len(PRIMITIVES[op].args) for op in calls & (VECTORISED | OWN) & frozenset(CALLS)}
+    return [(call(op, dtype).removeprefix("vm_"), ", ".join([real] * arity[op])) for op in sorted(arity)]
 
 
 def _free_prefix(prefix: str, kinds: Sequence[str], taken: Set[str]) -> str:

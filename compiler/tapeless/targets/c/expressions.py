@@ -8,6 +8,7 @@ from typing import Final
 from tapeless.targets.c.kernel import Kernel, Literal, Statement, Value
 from tapeless.targets.c.parts import Part, Partition
 from tapeless.targets.c.spelling import BINARY, CALLS, HELPERS, TRUTHS, call, number
+from tapeless.targets.c.vector_math import OWN
 
 _WIDTH: Final = 68
 """An expression longer than this gets a name of its own."""
@@ -166,7 +167,7 @@ class _Writer:
         return f"{call(op, self.kernel.dtype)}({written})", _CALL
 
 
-_NAMED: Final = frozenset(CALLS) | frozenset(HELPERS)
+_NAMED: Final = frozenset(CALLS) | frozenset(HELPERS) | OWN
 
 
 def _uses(kernel: Kernel) -> list[int]:

@@ -1,0 +1,162 @@
+"""Elementary functions that the emitted C brings along: what each needs, and the numbers in them.
+
+A call of a library function keeps a loop scalar, unless the library has vector versions and the compiler knows. So
+the functions that formulas use most are written as branchless arithmetic (`templates/c/vector_math.c.j2`), which every
+compiler vectorises and schedules together with what surrounds it. What two of them have in common, the compiler
+computes once: `erfc(x)` and `exp(-x*x)`, `tanh(x)` and its slope.
+
+The polynomials are minimax approximations with coefficients rounded to the dtype (Brisebarre and Chevillard,
+Efficient polynomial L-infinity approximations, ARITH 18, 2007; computed with Sollya's `fpminimax`); the rational function for
+erfc comes from Remez' exchange in 50 digits (idea: Cody, Rational Chebyshev approximations for the error function,
+Math. Comp. 23, 1969). The argument reductions are those of Cody and Waite, Software Manual for the Elementary
+Functions, 1980. `benchmarks/vector_math.py` measures the errors.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+NEEDS: Final[dict[str, tuple[str, ...]]] = {
+    "mad": (),
+    "bits": (),
+    "exp_parts": ("mad", "bits"),
+    "exp": ("exp_parts",),
+    "exp_falling": ("exp_parts",),
+    "expm1": ("exp_parts",),
+    "tanh": ("exp_falling",),
+    "sech2": ("exp_falling",),
+    "expit": ("exp_falling",),
+    "gauss_times": ("exp_parts",),
+    "gauss": ("gauss_times",),
+    "erfc": ("gauss_times",),
+    "erf": ("erfc",),
+    "log_parts": ("mad", "bits"),
+    "log": ("log_parts",),
+    "log1p": ("log_parts",),
+    "softplus": ("exp_falling", "log1p"),
+}
+"""Function -> what it calls; each stands after what it needs."""
+
+OWN: Final = frozenset("exp expm1 tanh sech2 expit gauss erfc erf log log1p softplus".split())
+"""Operations of a kernel that become a call of one of these functions."""
+
+# (exp(r) - 1 - r)/r**2 for abs(r) <= log(2)/2: relative error of exp 2**-55.8, 2**-26.6
+_EXP64 = (
+    0.5000000000000001, 0.16666666666666644, 0.04166666666662325, 0.008333333333356311, 0.001388888891745479,
+    0.0001984126978474989, 2.480152104455908e-05, 2.755735515632855e-06, 2.762017700730605e-07, 2.5068359575876417e-08,
+)  # fmt: skip
+_EXP32 = (0.5, 0.16666577756404877, 0.041666708886623383, 0.008363098837435246, 0.0013910765992477536)
+# (log((1 + s)/(1 - s))/s - 2)/s**2 in s**2, for s up to (sqrt(2) - 1)/(sqrt(2) + 1): error of the sum 2**-57, 2**-28
+_LOG64 = (
+    0.666666666666667, 0.3999999999989982, 0.2857142862593922, 0.2222221113408715, 0.18182889402939845,
+    0.15331708423664646, 0.14616639772385575,
+)  # fmt: skip
+_LOG32 = (0.6666668653488159, 0.39988568425178528, 0.2958585917949677)
+# erf(x)/x - 1 in x**2, for abs(x) <= 1/2: relative error 2**-56, 2**-26
+_ERF64 = (
+    0.12837916709551256, -0.37612638903183265, 0.11283791670913793, -0.02686617062999665, 0.005223977334603718,
+    -0.0008548294854443499, 0.0001205321041107052, -1.4843000957935152e-05, 1.4699066798401691e-06,
+)  # fmt: skip
+_ERF32 = (0.12837916612625122, -0.37612611055374146, 0.1128285676240921, -0.026758966967463493, 0.0047211442142724991)
+# (exp(x**2)*erfc(x)*(1 + sqrt(pi)*x) - 1)/x for 0 <= x <= 27.3 and 10.2: relative error of erfc 2**-54.1, 2**-27.1
+_ABOVE64 = (
+    0.6440746838099921, 1.1704987132076532, 1.0529986775769036, 0.5985304883182377, 0.232906536901997,
+    0.06335712212636864, 0.011795001271324268, 0.001385592651769238, 8.018765451905341e-05,
+)  # fmt: skip
+_BELOW64 = (
+    1.0, 3.369948808370153, 5.283155041886216, 5.087909144699105, 3.344177553813558, 1.5737649154663798,
+    0.5396801701802277, 0.13401787786548172, 0.02326527147420113, 0.0025818575053871188, 0.0001421289170413327,
+)  # fmt: skip
+_ABOVE32 = (0.644075301439909, 0.584613083345241, 0.24137309004116628, 0.04522028637852548)
+_BELOW32 = (
+    1.0, 2.460318359194864, 2.610500140870303, 1.5209438212820146, 0.4986654032310393, 0.08015672216280481,
+)  # fmt: skip
+
+
+def needed(ops: Iterable[str]) -> list[str]:
+    """Return the functions that `ops` need, themselves included, in the order in which C wants them."""
+    found: set[str] = set()
+    todo = [op for op in ops if op in OWN]
+    while todo:
+        name = todo.pop()
+        if name not in found:
+            found.add(name)
+            todo += NEEDS[name]
+    return [name for name in NEEDS if name in found]
+
+
+def numbers(dtype: str) -> dict[str, str]:
+    """Return the numbers and polynomials of the functions as C text."""
+    return _FLOAT32 if dtype == "float32" else _FLOAT64
+
+
+def _horner(x: str, coefficients: Sequence[float], f: str) -> str:
+    """Write a polynomial, the constant term first, in Horner's form."""
+    written = [f"{c:.9g}f" if f and c != 1.0 else f"{c!r}{f}" for c in coefficients]
+    text = written[-1]
+    for number in reversed(written[:-1]):
+        text = f"vm_mad{f}({text}, {x}, {number})"
+    return text
+
+
+def _polynomials(f: str, exp: Sequence[float], log: Sequence[float], erf: Sequence[float],
+                 above: Sequence[float], below: Sequence[float]) -> dict[str, str]:
+    """Write each polynomial as its even and its odd part: two short chains run side by side."""
+    found = {}
+    for name, square, coefficients in (
+        ("exp", "r2", exp), ("log", "z2", log), ("erf", "z2", erf), ("erfc_above", "a2", above), ("erfc_below", "a2", below),
+    ):
+        found[f"{name}_even"] = _horner(square, coefficients[0::2], f)
+        found[f"{name}_odd"] = _horner(square, coefficients[1::2], f)
+    return found
+
+
+_FLOAT64: Final = {
+    "log2e": "1.4426950408889634",
+    "shift": "6755399441057790.0",  # 1.5*2**52 + 2*1023
+    "ln2_high": "0.6931471803691238",  # 33 bits, so that a product by n is exact
+    "ln2_low": "1.9082149292705877e-10",
+    "mantissa": "52",
+    "exp_min": "746.0",
+    "exp_max": "710.0",
+    "turns_max": "6755399441058814.0",  # shift + 1024
+    "one_is_lost": "40.0",
+    "tiny": "1e-300",
+    "tanh_is_1": "50.0",
+    "root_pi": "1.772453850905516",
+    "splitter": "134217729.0",
+    "log_offset": "UINT64_C(0x00095f619980c433)",
+    "shift_bits": "UINT64_C(0x4330000000000000)",
+    "mantissa_mask": "UINT64_C(0x000fffffffffffff)",
+    "root_half_bits": "UINT64_C(0x3fe6a09e667f3bcd)",
+    "least_normal": "2.2250738585072014e-308",
+    "lift": "18014398509481984.0",  # 2**54
+    "bias": "4503599627371519.0",  # 2**52 + 1023
+    "bias_lifted": "4503599627371573.0",
+    **_polynomials("", _EXP64, _LOG64, _ERF64, _ABOVE64, _BELOW64),
+}
+_FLOAT32: Final = {
+    "log2e": "1.44269504f",
+    "shift": "12583166.0f",  # 1.5*2**23 + 2*127
+    "ln2_high": "0.693145752f",
+    "ln2_low": "1.42860677e-06f",
+    "mantissa": "23",
+    "exp_min": "104.0f",
+    "exp_max": "89.0f",
+    "turns_max": "12583294.0f",  # shift + 128
+    "one_is_lost": "18.0f",
+    "tiny": "1e-30f",
+    "tanh_is_1": "20.0f",
+    "root_pi": "1.77245385f",
+    "splitter": "4097.0f",
+    "log_offset": "UINT32_C(0x004afb0d)",
+    "shift_bits": "UINT32_C(0x4b000000)",
+    "mantissa_mask": "UINT32_C(0x007fffff)",
+    "root_half_bits": "UINT32_C(0x3f3504f3)",
+    "least_normal": "1.17549435e-38f",
+    "lift": "33554432.0f",  # 2**25
+    "bias": "8388735.0f",  # 2**23 + 127
+    "bias_lifted": "8388760.0f",
+    **_polynomials("f", _EXP32, _LOG32, _ERF32, _ABOVE32, _BELOW32),
+}

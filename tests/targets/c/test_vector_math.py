@@ -1,0 +1,158 @@
+"""Functions that the emitted C brings along: every digit but a few ulp, special values as C's own, by every compiler."""
+
+from __future__ import annotations
+
+import ctypes
+import math
+import shutil
+import subprocess
+
+import numpy as np
+import pytest
+
+from tapeless.ir.graph import Builder
+from tapeless.ir.program import Input, Output, finish
+from tapeless.runtime.compiler import find_compiler
+from tapeless.targets.c import vector_math
+from tapeless.targets.c.emit import emit
+from tapeless.targets.c.lower import lower
+from tapeless.targets.c.vector_math import NEEDS, OWN, needed
+from tapeless.targets.reference import evaluate_flat
+from tapeless.testing import ulp_error
+
+PLAIN = ("-std=c11", "-O2", "-shared", "-fPIC")
+BUILDS = {
+    "host": lambda source, output: find_compiler().command(source, output),
+    **{
+        name: lambda source, output, name=name: [name, *PLAIN, source, "-o", output, "-lm"]
+        for name in ("gcc", "clang")
+        if shutil.which(name)
+    },
+}
+DTYPES = ("float64", "float32")
+NUMBERS = {
+    "float64": (
+        0.0, 5e-324, 1e-310, 2.2250738585072014e-308, 1e-300, 1e-20, 1e-8, 0.1, 0.34657359, 0.5, 0.693, 1.0, 1.5, 2.0,
+        5.9, 20.0, 26.5, 27.2, 27.3, 40.0, 372.9, 700.0, 708.3, 709.0, 709.78, 709.79, 745.1, 745.14, 746.5, 1e5, 1e154,
+        1e300, 1.7976931348623157e308,
+    ),
+    "float32": (
+        0.0, 1e-45, 1e-40, 1.1754944e-38, 1e-30, 1e-10, 1e-4, 0.1, 0.34657359, 0.5, 0.693, 1.0, 1.5, 2.0, 3.9, 9.0, 10.0,
+        10.06, 18.5, 44.0, 51.9, 87.3, 88.7, 88.73, 103.9, 104.5, 1e5, 1e19, 3.4028235e38,
+    ),
+}  # fmt: skip
+AT_INFINITY = {
+    "exp": (0.0, math.inf), "expm1": (-1.0, math.inf), "log": (math.nan, math.inf), "log1p": (math.nan, math.inf),
+    "erf": (-1.0, 1.0), "erfc": (2.0, 0.0), "tanh": (-1.0, 1.0), "gauss": (0.0, 0.0), "sech2": (0.0, 0.0),
+    "expit": (0.0, 1.0), "softplus": (0.0, math.inf),
+}  # fmt: skip
+KEEPS_MINUS_ZERO = {"expm1", "log1p", "erf", "tanh"}
+
+
+def program_of(name):
+    builder = Builder()
+    node = builder.node(name, (builder.input(0),))
+    return finish("f", [Input("x")], [Output("y", (node,))], builder)
+
+
+@pytest.fixture(scope="module", params=BUILDS)
+def build(request, tmp_path_factory):
+    """Return a function that gives an own function of a name and dtype as one from array to array."""
+    folder = tmp_path_factory.mktemp(request.param)
+
+    def function(name, dtype):
+        library = folder / f"{name}-{dtype}.so"
+        if not library.exists():
+            made = emit([("f", [lower(program_of(name), "forward", dtype)])], "f")
+            (folder / "f.c").write_text(made.text)
+            (folder / "f.h").write_text(made.header)
+            subprocess.run(BUILDS[request.param]("f.c", library.name), cwd=folder, check=True)
+        kernel = ctypes.CDLL(str(library)).f_forward
+
+        def call(x):
+            x = np.ascontiguousarray(x, dtype)
+            y = np.empty_like(x)
+            kernel(ctypes.c_ssize_t(x.size), ctypes.c_void_p(x.ctypes.data), ctypes.c_void_p(y.ctypes.data))
+            return y
+
+        return call
+
+    return function
+
+
+def points(dtype):
+    """Special numbers, both signs, and random ones dense in the exponent and over the middle."""
+    rng = np.random.default_rng(7)
+    kind = np.uint64 if dtype == "float64" else np.uint32
+    dense = rng.integers(0, np.iinfo(kind).max, 60, dtype=kind).view(dtype)
+    low, high = (-745, 709) if dtype == "float64" else (-103, 88)
+    found = [
+        NUMBERS[dtype], np.negative(NUMBERS[dtype]), dense, rng.uniform(-1, 1, 60), rng.uniform(-6, 6, 60),
+        rng.uniform(low, high, 40), np.array((-1.0, np.nextafter(-1, 0), 1 - 1e-9, 1 + 1e-9)),
+    ]  # fmt: skip
+    joined = np.concatenate([np.asarray(part, dtype) for part in found])
+    return joined[np.isfinite(joined)]
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("name", sorted(OWN))
+def test_at_most_four_ulp(name, dtype, build):
+    x = points(dtype)
+    program = program_of(name)
+    for at, found in zip(x.tolist(), build(name, dtype)(x).tolist(), strict=True):
+        [truth] = evaluate_flat(program, [at], 40)
+        if not (name in ("log", "log1p") and math.isinf(float(truth))):
+            assert ulp_error(found, truth, dtype) <= 4, (at, found, truth)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("name", sorted(OWN))
+def test_special_values(name, dtype, build):
+    function = build(name, dtype)
+    assert np.isnan(function([np.nan] * 20)).all()
+    low, high = function([-np.inf, np.inf])
+    assert np.array_equal([low, high], AT_INFINITY[name], equal_nan=True)
+    zeros = function([0.0, -0.0])
+    if name in KEEPS_MINUS_ZERO:
+        assert np.array_equal(np.signbit(zeros), [False, True])
+        assert not zeros.any()
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_poles_and_beyond(dtype, build):
+    assert np.array_equal(build("log", dtype)([0.0, -0.0]), [-np.inf, -np.inf])
+    assert np.array_equal(build("log1p", dtype)([-1.0]), [-np.inf])
+    assert np.isnan(build("log", dtype)([-1.0, -1e-30, -5e-324 if dtype == "float64" else -1e-45])).all()
+    assert np.isnan(build("log1p", dtype)([-1.5, -1e30])).all()
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("name", sorted(OWN))
+def test_the_place_in_the_array_is_of_no_account(name, dtype, build):
+    x = points(dtype)
+    function = build(name, dtype)
+    together = function(x)
+    apart = np.concatenate([function(x[k : k + 1]) for k in range(len(x))])
+    assert np.array_equal(together, apart, equal_nan=True)
+
+
+def test_functions_stand_after_what_they_need():
+    order = list(NEEDS)
+    for name, needs in NEEDS.items():
+        assert all(order.index(other) < order.index(name) for other in needs)
+    assert needed(["erf", "sin"]) == ["mad", "bits", "exp_parts", "gauss_times", "erfc", "erf"]
+
+
+def test_a_wrong_coefficient_is_found(build, monkeypatch, tmp_path):
+    """The check is checked: the last place of one coefficient."""
+    numbers = dict(vector_math.numbers("float64"))
+    numbers["exp_odd"] = numbers["exp_odd"].replace("0.16666666666666644", "0.16666666666656")
+    monkeypatch.setattr(vector_math, "_FLOAT64", numbers)
+    made = emit([("f", [lower(program_of("exp"), "forward", "float64")])], "f")
+    (tmp_path / "f.c").write_text(made.text)
+    (tmp_path / "f.h").write_text(made.header)
+    subprocess.run(find_compiler().command("f.c", "f.so"), cwd=tmp_path, check=True)
+    kernel = ctypes.CDLL(str(tmp_path / "f.so")).f_forward
+    x, y = np.linspace(-1, 1, 200), np.empty(200)
+    kernel(ctypes.c_ssize_t(200), ctypes.c_void_p(x.ctypes.data), ctypes.c_void_p(y.ctypes.data))
+    assert max(ulp_error(b, evaluate_flat(program_of("exp"), [a], 40)[0]) for a, b in zip(x.tolist(), y.tolist(), strict=True)) > 4
