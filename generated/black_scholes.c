@@ -171,9 +171,9 @@ void black_scholes_forward(ptrdiff_t n, const double *restrict S, const double *
         const double t0 = vm_log(v0/v1) + (v2 + 0.5*(v3*v3))*v4;
         const double t1 = v3*sqrt(v4);
         const double t2 = t0/t1;
-        const double t3 = v1*vm_exp(-(v2*v4))*vm_erfc((t1 - t2)*k0);
+        const double t3 = v1*vm_exp(-(v2*v4))*vm_erfc(k0*(t1 - t2));
 
-        out[i] = 0.5*(v0*vm_erfc(-(t2*k0)) - t3);
+        out[i] = 0.5*(v0*vm_erfc(-(k0*t2)) - t3);
     }
 }
 
@@ -186,7 +186,7 @@ void black_scholes_backward(ptrdiff_t n, const double *restrict S, const double 
                             double *restrict sigma_bar, double *restrict T_bar)
 {
     const double k0 = 0.7071067811865476; /* 1/sqrt(2) */
-    const double k1 = 0.7978845608028654; /* 1/sqrt(2)*(2/sqrt(pi)) */
+    const double k1 = 0.7978845608028654; /* 2/sqrt(pi)*(1/sqrt(2)) */
 
     for (ptrdiff_t i = 0; i < n; i++) {
         const double v0 = S[i];
@@ -202,25 +202,24 @@ void black_scholes_backward(ptrdiff_t n, const double *restrict S, const double 
         const double t3  = v3*t2;
         const double t4  = 1.0/t3;
         const double t5  = (vm_log(t0) + t1*v4)*t4;
-        const double t6  = t5*k0;
-        const double t7  = vm_exp(-(v2*v4));
-        const double t8  = (t3 - t5)*k0;
-        const double t9  = 0.5*v5;
-        const double t10 = -0.5*v5;
-        const double t11 = t10*vm_erfc(t8)*t7;
-        const double t12 = k1*(t10*(v1*t7)*vm_gauss(t8));
-        const double t13 = t11*v1;
-        const double t14 = (t12 + k1*(t9*v0*vm_gauss(t6)))*t4;
-        const double t15 = t12 + t14*t5;
-        const double t16 = t14*v4;
-        const double t17 = t14*t1 - (t13*v2 + t15*v3/(2.0*t2));
-        const double t18 = t14/v0;
+        const double t6  = k0*t5;
+        const double t7  = k0*(t3 - t5);
+        const double t8  = 0.5*v5;
+        const double t9  = vm_exp(-(v2*v4))*(-0.5*v5);
+        const double t10 = t9*vm_erfc(t7);
+        const double t11 = t9*k1*v1*vm_gauss(t7);
+        const double t12 = t10*v1;
+        const double t13 = (t11 + k1*v0*t8*vm_gauss(t6))*t4;
+        const double t14 = t11 + t13*t5;
+        const double t15 = t13*v4;
+        const double t16 = t13*t1 - (t12*v2 + t14*v3/(2.0*t2));
+        const double t17 = t13/v0;
 
-        S_bar[i]     = t9*vm_erfc(-t6) + t18;
-        K_bar[i]     = t11 - t18*t0;
-        r_bar[i]     = t16 - t13*v4;
-        sigma_bar[i] = t16*v3 - t15*t2;
-        T_bar[i]     = t17;
+        S_bar[i]     = t8*vm_erfc(-t6) + t17;
+        K_bar[i]     = t10 - t17*t0;
+        r_bar[i]     = t15 - t12*v4;
+        sigma_bar[i] = t15*v3 - t14*t2;
+        T_bar[i]     = t16;
     }
 }
 
@@ -234,7 +233,7 @@ void black_scholes_forward_backward(ptrdiff_t n, const double *restrict S, const
                                     double *restrict sigma_bar, double *restrict T_bar)
 {
     const double k0 = 0.7071067811865476; /* 1/sqrt(2) */
-    const double k1 = 0.7978845608028654; /* 1/sqrt(2)*(2/sqrt(pi)) */
+    const double k1 = 0.7978845608028654; /* 2/sqrt(pi)*(1/sqrt(2)) */
 
     for (ptrdiff_t i = 0; i < n; i++) {
         const double v0 = S[i];
@@ -250,18 +249,18 @@ void black_scholes_forward_backward(ptrdiff_t n, const double *restrict S, const
         const double t3  = v3*t2;
         const double t4  = 1.0/t3;
         const double t5  = (vm_log(t0) + t1*v4)*t4;
-        const double t6  = t5*k0;
+        const double t6  = k0*t5;
         const double t7  = vm_erfc(-t6);
         const double t8  = vm_exp(-(v2*v4));
-        const double t9  = (t3 - t5)*k0;
+        const double t9  = k0*(t3 - t5);
         const double t10 = vm_erfc(t9);
         const double t11 = v1*t8;
         const double t12 = 0.5*v5;
         const double t13 = -0.5*v5;
         const double t14 = t13*t10*t8;
-        const double t15 = k1*(t13*t11*vm_gauss(t9));
+        const double t15 = k1*t13*t11*vm_gauss(t9);
         const double t16 = t14*v1;
-        const double t17 = (t15 + k1*(t12*v0*vm_gauss(t6)))*t4;
+        const double t17 = (t15 + k1*t12*v0*vm_gauss(t6))*t4;
         const double t18 = t15 + t17*t5;
         const double t19 = t17*v4;
         const double t20 = t17*t1 - (t16*v2 + t18*v3/(2.0*t2));

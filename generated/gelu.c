@@ -125,45 +125,45 @@ void gelu_forward(ptrdiff_t n, const double *restrict x, double *restrict out)
 
 /* Backward: cotangents of the outputs in, cotangents of the inputs out.
  *
- *     r0 = 0.5*v1*(erfc(-v0*(1/sqrt(2))) + 2/sqrt(2)/sqrt(pi)*(v0*gauss(v0*(1/sqrt(2)))))
+ *     r0 = 0.5*v1*(erfc(-1/sqrt(2)*v0) + 2/sqrt(pi)*(1/sqrt(2))*v0*gauss(1/sqrt(2)*v0))
  */
 void gelu_backward(ptrdiff_t n, const double *restrict x, const double *restrict out_bar,
                    double *restrict x_bar)
 {
     const double k0 = 0.7071067811865476; /* 1/sqrt(2) */
-    const double k1 = 0.7978845608028654; /* 2/sqrt(2)/sqrt(pi) */
+    const double k1 = 0.7978845608028654; /* 2/sqrt(pi)*(1/sqrt(2)) */
 
     for (ptrdiff_t i = 0; i < n; i++) {
         const double v0 = x[i];
         const double v1 = out_bar[i];
 
-        const double t0 = v0*k0;
-        const double t1 = vm_erfc(-t0) + k1*(v0*vm_gauss(t0));
+        const double t0 = k0*v0;
+        const double t1 = 0.5*v1*(vm_erfc(-t0) + k1*v0*vm_gauss(t0));
 
-        x_bar[i] = 0.5*v1*t1;
+        x_bar[i] = t1;
     }
 }
 
 /* Forward and backward in one pass.
  *
- *     r0 = 0.5*(v0*erfc(-v0*(1/sqrt(2))))
- *     r1 = 0.5*v1*(erfc(-v0*(1/sqrt(2))) + 2/sqrt(2)/sqrt(pi)*(v0*gauss(v0*(1/sqrt(2)))))
+ *     r0 = 0.5*(v0*erfc(-1/sqrt(2)*v0))
+ *     r1 = 0.5*v1*(erfc(-1/sqrt(2)*v0) + 2/sqrt(pi)*(1/sqrt(2))*v0*gauss(1/sqrt(2)*v0))
  */
 void gelu_forward_backward(ptrdiff_t n, const double *restrict x, const double *restrict out_bar,
                            double *restrict out, double *restrict x_bar)
 {
     const double k0 = 0.7071067811865476; /* 1/sqrt(2) */
-    const double k1 = 0.7978845608028654; /* 2/sqrt(2)/sqrt(pi) */
+    const double k1 = 0.7978845608028654; /* 2/sqrt(pi)*(1/sqrt(2)) */
 
     for (ptrdiff_t i = 0; i < n; i++) {
         const double v0 = x[i];
         const double v1 = out_bar[i];
 
-        const double t0 = v0*k0;
+        const double t0 = k0*v0;
         const double t1 = vm_erfc(-t0);
 
         out[i]   = 0.5*(v0*t1);
-        x_bar[i] = 0.5*v1*(t1 + k1*(v0*vm_gauss(t0)));
+        x_bar[i] = 0.5*v1*(t1 + k1*v0*vm_gauss(t0));
     }
 }
 

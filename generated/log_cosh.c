@@ -111,7 +111,7 @@ void log_cosh_forward(ptrdiff_t n, const double *restrict r, double *restrict ou
 
 /* Backward: cotangents of the outputs in, cotangents of the inputs out.
  *
- *     r0 = 2*v1*sinh(0.5*v0)*cosh(0.5*v0)/(1 + 2*sinh(0.5*v0)**2)
+ *     r0 = 2*v1/(1 + 2*sinh(0.5*v0)**2)*sinh(0.5*v0)*cosh(0.5*v0)
  */
 void log_cosh_backward(ptrdiff_t n, const double *restrict r, const double *restrict out_bar,
                        double *restrict r_bar)
@@ -122,7 +122,7 @@ void log_cosh_backward(ptrdiff_t n, const double *restrict r, const double *rest
 
         const double t0 = 0.5*v0;
         const double t1 = vm_sinh(t0);
-        const double t2 = 2.0*v1*t1*vm_cosh(t0)/(1.0 + 2.0*(t1*t1));
+        const double t2 = 2.0*v1/(1.0 + 2.0*(t1*t1))*t1*vm_cosh(t0);
 
         r_bar[i] = t2;
     }
@@ -131,7 +131,7 @@ void log_cosh_backward(ptrdiff_t n, const double *restrict r, const double *rest
 /* Forward and backward in one pass.
  *
  *     r0 = log1p(2*sinh(0.5*v0)**2)
- *     r1 = 2*v1*sinh(0.5*v0)*cosh(0.5*v0)/(1 + 2*sinh(0.5*v0)**2)
+ *     r1 = 2*v1/(1 + 2*sinh(0.5*v0)**2)*sinh(0.5*v0)*cosh(0.5*v0)
  */
 void log_cosh_forward_backward(ptrdiff_t n, const double *restrict r,
                                const double *restrict out_bar, double *restrict out,
@@ -146,7 +146,7 @@ void log_cosh_forward_backward(ptrdiff_t n, const double *restrict r,
         const double t2 = 2.0*(t1*t1);
 
         out[i]   = vm_log1p(t2);
-        r_bar[i] = 2.0*v1*t1*vm_cosh(t0)/(1.0 + t2);
+        r_bar[i] = 2.0*v1/(1.0 + t2)*t1*vm_cosh(t0);
     }
 }
 
