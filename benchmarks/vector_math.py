@@ -123,7 +123,9 @@ def errors(found: np.ndarray, high: np.ndarray, low: np.ndarray, dtype: str) -> 
     with np.errstate(all="ignore"):
         gap = np.abs((found.astype(float) - high) - low) / unit
         beyond = np.abs(high) >= top * (1 + 2.0**-bits)
-        fine = (np.isnan(found) & np.isnan(high)) | (np.isinf(found) & beyond & (np.sign(found) == np.sign(high)))
+        fine = (np.isnan(found) & np.isnan(high)) | (
+            np.isinf(found) & beyond & (np.sign(found) == np.sign(high))
+        )
     gap[~np.isfinite(gap)] = np.inf
     gap[fine] = 0.0
     return gap
@@ -147,8 +149,10 @@ class Build(NamedTuple):
 def builds() -> Iterator[Build]:
     """Return the host's own build, and plain C11 by every compiler there is."""
     compiler = find_compiler()
-    yield Build("host", lambda source, output: compiler.command(source, output))
-    yield Build("plain C11", lambda source, output: [*compiler.argv, *FAST_MATH_FREE, source, "-o", output, "-lm"])
+    yield Build("host", compiler.command)
+    yield Build(
+        "plain C11", lambda source, output: [*compiler.argv, *FAST_MATH_FREE, source, "-o", output, "-lm"]
+    )
 
 
 def kernel(name: str, case: Case, dtype: str, build: Build, folder: Path) -> Callable[..., np.ndarray]:
@@ -209,7 +213,9 @@ def table(names: Sequence[str], count: int) -> Iterator[str]:
 
 
 @click.command()
-@click.option("--points", "count", default=10_000, help="Points over all exponents; as many over the stretches.")
+@click.option(
+    "--points", "count", default=10_000, help="Points over all exponents; as many over the stretches."
+)
 @click.option("--only", multiple=True, type=click.Choice(sorted(CASES)), help="Functions to measure.")
 @click.option("--output", type=click.Path(path_type=Path), help="Folder for vector-math.md.")
 def main(count: int, only: tuple[str, ...], output: Path | None) -> None:
@@ -226,8 +232,8 @@ def main(count: int, only: tuple[str, ...], output: Path | None) -> None:
 _HEAD = """# Errors of the functions in loops
 
 Worst error seen, in units in the last place (ulp) of the exact result; 0.5 is correct rounding. Written by
-`python benchmarks/vector_math.py --output docs/benchmarks` with {count} points over all exponents of the dtype and as many over
-the hard stretches, against mpmath. "Our own" functions stand in the emitted C; the others are those of glibc, its
+`python benchmarks/vector_math.py --output docs/benchmarks` with {count} points over all exponents of
+the dtype and as many over the hard stretches, against mpmath. "Our own" functions stand in the emitted C; the others are those of glibc, its
 vector versions in the column "host" (2.35 or later, x86-64 and gcc), its scalar ones in "plain C11".
 """
 

@@ -24,9 +24,10 @@ _FLAGS = (
     "-ffp-contract=off",
 )
 
-# For loops over points, of gcc alone; clang refuses some of these words. Calls and arms of choices stay where they are
-# written: moved or threaded into branches, they are not vectorised, or under masks. Two turns of a loop are scheduled
-# as one: chains of dependent operations are longer than what a processor looks ahead, and two run side by side.
+# For loops over points, of gcc alone; clang refuses some of these words. Calls and arms of choices stay where they
+# are written: moved or threaded into branches, they are not vectorised, or under masks. Two turns of a loop are
+# scheduled as one: chains of dependent operations are longer than what a processor looks ahead, and two run side by
+# side.
 _GCC_LOOPS = (
     "-fno-tree-sink",
     "-fno-thread-jumps",

@@ -112,7 +112,7 @@ def _scaled(b: Builder, x: int, function: str) -> tuple[Fraction, int] | None:
 
 
 def _sum(b: Builder, one: int, other: int) -> int | None:
-    """c + c*erf(u) = c*erfc(-u)."""
+    """Return c + c*erf(u) as c*erfc(-u)."""
     constant = b.rational_value(one)
     found = _scaled(b, other, "erf") if constant else None
     if found is not None and found[0] == constant:
@@ -150,10 +150,9 @@ def _quotient(b: Builder, above: int, below: int) -> int | None:
             left, right = b.args[above]
             return b.mul(left if right == power else right, b.call("expit", u))
         return b.mul(above, b.call("expit", b.neg(u)))
-    if b.ops[below] == "pow" and b.rational_value(b.args[below][1]) == 2:
-        base = b.args[below][0]
-        if b.ops[base] == "cosh":
-            return b.mul(above, b.call("sech2", b.args[base][0]))
+    if b.ops[below] == "pow" and (exponent := b.rational_value(b.args[below][1])) is not None:
+        inverse = _power(b, b.args[below][0], b.rational(-exponent))
+        return None if inverse is None else b.mul(above, inverse)
     return None
 
 

@@ -117,7 +117,9 @@ def test_everything_at_once_compiles_without_warnings(compiler, dtype, tmp_path)
     compiles(made.text, made.header, "f", tmp_path, compiler)
     if dtype == "float32":
         assert "double" not in made.text
-        assert not re.search(r"\d\.\d+(?:e[-+]?\d+)?(?![\dfe])", re.sub(r"/\*.*?\*/", "", made.text, flags=re.S))
+        assert not re.search(
+            r"\d\.\d+(?:e[-+]?\d+)?(?![\dfe])", re.sub(r"/\*.*?\*/", "", made.text, flags=re.S)
+        )
 
 
 def test_the_header_is_c_plus_plus_as_well(tmp_path):

@@ -1,4 +1,4 @@
-"""Functions that the emitted C brings along: every digit but a few ulp, special values as C's own, by every compiler."""
+"""Functions that the emitted C brings along: within a few ulp, special values as C's own, by every compiler."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ BUILDS = {
 DTYPES = ("float64", "float32")
 NUMBERS = {
     "float64": (
-        0.0, 5e-324, 1e-310, 2.2250738585072014e-308, 1e-300, 1e-20, 1e-8, 0.1, 0.34657359, 0.5, 0.693, 1.0, 1.5, 2.0,
-        5.9, 20.0, 26.5, 27.2, 27.3, 40.0, 372.9, 700.0, 708.3, 709.0, 709.78, 709.79, 745.1, 745.14, 746.5, 1e5, 1e154,
-        1e300, 1.7976931348623157e308,
+        0.0, 5e-324, 1e-310, 2.2250738585072014e-308, 1e-300, 1e-20, 1e-8, 0.1, 0.34657359, 0.5, 0.693, 1.0, 1.5,
+        2.0, 5.9, 20.0, 26.5, 27.2, 27.3, 40.0, 372.9, 700.0, 708.3, 709.0, 709.78, 709.79, 745.1, 745.14, 746.5, 1e5,
+        1e154, 1e300, 1.7976931348623157e308,
     ),
     "float32": (
-        0.0, 1e-45, 1e-40, 1.1754944e-38, 1e-30, 1e-10, 1e-4, 0.1, 0.34657359, 0.5, 0.693, 1.0, 1.5, 2.0, 3.9, 9.0, 10.0,
-        10.06, 18.5, 44.0, 51.9, 87.3, 88.7, 88.73, 103.9, 104.5, 1e5, 1e19, 3.4028235e38,
+        0.0, 1e-45, 1e-40, 1.1754944e-38, 1e-30, 1e-10, 1e-4, 0.1, 0.34657359, 0.5, 0.693, 1.0, 1.5, 2.0, 3.9, 9.0,
+        10.0, 10.06, 18.5, 44.0, 51.9, 87.3, 88.7, 88.73, 103.9, 104.5, 1e5, 1e19, 3.4028235e38,
     ),
 }  # fmt: skip
 AT_INFINITY = {
@@ -155,4 +155,10 @@ def test_a_wrong_coefficient_is_found(build, monkeypatch, tmp_path):
     kernel = ctypes.CDLL(str(tmp_path / "f.so")).f_forward
     x, y = np.linspace(-1, 1, 200), np.empty(200)
     kernel(ctypes.c_ssize_t(200), ctypes.c_void_p(x.ctypes.data), ctypes.c_void_p(y.ctypes.data))
-    assert max(ulp_error(b, evaluate_flat(program_of("exp"), [a], 40)[0]) for a, b in zip(x.tolist(), y.tolist(), strict=True)) > 4
+    assert (
+        max(
+            ulp_error(b, evaluate_flat(program_of("exp"), [a], 40)[0])
+            for a, b in zip(x.tolist(), y.tolist(), strict=True)
+        )
+        > 4
+    )

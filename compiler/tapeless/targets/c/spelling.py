@@ -78,7 +78,8 @@ RESERVED: Final = frozenset(
     nearbyint rint lrint llrint round lround llround trunc fmod remainder remquo copysign nan nextafter nexttoward
     fdim fmax fmin fma fpclassify isfinite isinf isnan isnormal signbit isgreater isgreaterequal isless
     islessequal islessgreater isunordered j0 j1 jn y0 y1 yn gamma drem finite significand scalb isnanf isinff
-    sincos abs labs llabs div exit abort malloc calloc realloc free printf puts strlen memcpy uint32_t uint64_t memset index rindex
+    sincos abs labs llabs div exit abort malloc calloc realloc free printf puts strlen memcpy memset index
+    rindex uint32_t uint64_t
     """.split()
 )
 

@@ -1,14 +1,14 @@
 """Elementary functions that the emitted C brings along: what each needs, and the numbers in them.
 
 A call of a library function keeps a loop scalar, unless the library has vector versions and the compiler knows. So
-the functions that formulas use most are written as branchless arithmetic (`templates/c/vector_math.c.j2`), which every
-compiler vectorises and schedules together with what surrounds it. What two of them have in common, the compiler
+the functions that formulas use most are written as branchless arithmetic (`templates/c/vector_math.c.j2`), which
+every compiler vectorises and schedules together with what surrounds it. What two of them have in common, the compiler
 computes once: `erfc(x)` and `exp(-x*x)`, `tanh(x)` and its slope.
 
 The polynomials are minimax approximations with coefficients rounded to the dtype (Brisebarre and Chevillard,
-Efficient polynomial L-infinity approximations, ARITH 18, 2007; computed with Sollya's `fpminimax`); the rational function for
-erfc comes from Remez' exchange in 50 digits (idea: Cody, Rational Chebyshev approximations for the error function,
-Math. Comp. 23, 1969). The argument reductions are those of Cody and Waite, Software Manual for the Elementary
+Efficient polynomial L-infinity approximations, ARITH 18, 2007; computed with Sollya's `fpminimax`); the rational
+function for erfc comes from Remez' exchange in 60 digits (idea: Cody, Rational Chebyshev approximations for the error
+function, Math. Comp. 23, 1969). The argument reductions are those of Cody and Waite, Software Manual for the Elementary
 Functions, 1980. `benchmarks/vector_math.py` measures the errors.
 """
 
@@ -44,7 +44,8 @@ OWN: Final = frozenset("exp expm1 tanh sech2 expit gauss erfc erf log log1p soft
 # (exp(r) - 1 - r)/r**2 for abs(r) <= log(2)/2: relative error of exp 2**-55.8, 2**-26.6
 _EXP64 = (
     0.5000000000000001, 0.16666666666666644, 0.04166666666662325, 0.008333333333356311, 0.001388888891745479,
-    0.0001984126978474989, 2.480152104455908e-05, 2.755735515632855e-06, 2.762017700730605e-07, 2.5068359575876417e-08,
+    0.0001984126978474989, 2.480152104455908e-05, 2.755735515632855e-06, 2.762017700730605e-07,
+    2.5068359575876417e-08,
 )  # fmt: skip
 _EXP32 = (0.5, 0.16666577756404877, 0.041666708886623383, 0.008363098837435246, 0.0013910765992477536)
 # (log((1 + s)/(1 - s))/s - 2)/s**2 in s**2, for s up to (sqrt(2) - 1)/(sqrt(2) + 1): error of the sum 2**-57, 2**-28
@@ -58,7 +59,13 @@ _ERF64 = (
     0.12837916709551256, -0.37612638903183265, 0.11283791670913793, -0.02686617062999665, 0.005223977334603718,
     -0.0008548294854443499, 0.0001205321041107052, -1.4843000957935152e-05, 1.4699066798401691e-06,
 )  # fmt: skip
-_ERF32 = (0.12837916612625122, -0.37612611055374146, 0.1128285676240921, -0.026758966967463493, 0.0047211442142724991)
+_ERF32 = (
+    0.12837916612625122,
+    -0.37612611055374146,
+    0.1128285676240921,
+    -0.026758966967463493,
+    0.0047211442142724991,
+)
 # (exp(x**2)*erfc(x)*(1 + sqrt(pi)*x) - 1)/x for 0 <= x <= 27.3 and 10.2: relative error of erfc 2**-54.1, 2**-27.1
 _ABOVE64 = (
     0.6440746838099921, 1.1704987132076532, 1.0529986775769036, 0.5985304883182377, 0.232906536901997,
@@ -91,6 +98,10 @@ def numbers(dtype: str) -> dict[str, str]:
     return _FLOAT32 if dtype == "float32" else _FLOAT64
 
 
+_SQUARES: Final = {"exp": "r2", "log": "z2", "erf": "z2", "erfc_above": "a2", "erfc_below": "a2"}
+"""Polynomial -> the square of its variable."""
+
+
 def _horner(x: str, coefficients: Sequence[float], f: str) -> str:
     """Write a polynomial, the constant term first, in Horner's form."""
     written = [f"{c:.9g}f" if f and c != 1.0 else f"{c!r}{f}" for c in coefficients]
@@ -100,15 +111,13 @@ def _horner(x: str, coefficients: Sequence[float], f: str) -> str:
     return text
 
 
-def _polynomials(f: str, exp: Sequence[float], log: Sequence[float], erf: Sequence[float],
-                 above: Sequence[float], below: Sequence[float]) -> dict[str, str]:
+def _polynomials(f: str, **coefficients: Sequence[float]) -> dict[str, str]:
     """Write each polynomial as its even and its odd part: two short chains run side by side."""
     found = {}
-    for name, square, coefficients in (
-        ("exp", "r2", exp), ("log", "z2", log), ("erf", "z2", erf), ("erfc_above", "a2", above), ("erfc_below", "a2", below),
-    ):
-        found[f"{name}_even"] = _horner(square, coefficients[0::2], f)
-        found[f"{name}_odd"] = _horner(square, coefficients[1::2], f)
+    for name, row in coefficients.items():
+        square = _SQUARES[name]
+        found[f"{name}_even"] = _horner(square, row[0::2], f)
+        found[f"{name}_odd"] = _horner(square, row[1::2], f)
     return found
 
 
@@ -134,7 +143,7 @@ _FLOAT64: Final = {
     "lift": "18014398509481984.0",  # 2**54
     "bias": "4503599627371519.0",  # 2**52 + 1023
     "bias_lifted": "4503599627371573.0",
-    **_polynomials("", _EXP64, _LOG64, _ERF64, _ABOVE64, _BELOW64),
+    **_polynomials("", exp=_EXP64, log=_LOG64, erf=_ERF64, erfc_above=_ABOVE64, erfc_below=_BELOW64),
 }
 _FLOAT32: Final = {
     "log2e": "1.44269504f",
@@ -158,5 +167,5 @@ _FLOAT32: Final = {
     "lift": "33554432.0f",  # 2**25
     "bias": "8388735.0f",  # 2**23 + 127
     "bias_lifted": "8388760.0f",
-    **_polynomials("f", _EXP32, _LOG32, _ERF32, _ABOVE32, _BELOW32),
+    **_polynomials("f", exp=_EXP32, log=_LOG32, erf=_ERF32, erfc_above=_ABOVE32, erfc_below=_BELOW32),
 }
