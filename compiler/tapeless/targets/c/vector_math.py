@@ -8,8 +8,8 @@ computes once: `erfc(x)` and `exp(-x*x)`, `tanh(x)` and its slope.
 The polynomials are minimax approximations with coefficients rounded to the dtype (Brisebarre and Chevillard,
 Efficient polynomial L-infinity approximations, ARITH 18, 2007; computed with Sollya's `fpminimax`); the rational
 function for erfc comes from Remez' exchange in 60 digits (idea: Cody, Rational Chebyshev approximations for the error
-function, Math. Comp. 23, 1969). The argument reductions are those of Cody and Waite, Software Manual for the Elementary
-Functions, 1980. `benchmarks/vector_math.py` measures the errors.
+function, Math. Comp. 23, 1969). The argument reductions are those of Cody and Waite, Software Manual for the
+Elementary Functions, 1980. `benchmarks/vector_math.py` measures the errors.
 """
 
 from __future__ import annotations
