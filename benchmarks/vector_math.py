@@ -234,7 +234,8 @@ _HEAD = """# Errors of the functions in loops
 Worst error seen, in units in the last place (ulp) of the exact result; 0.5 is correct rounding. Written by
 `python benchmarks/vector_math.py --output docs/benchmarks` with {count} points over all exponents of
 the dtype and as many over the hard stretches, against mpmath. "Our own" functions stand in the emitted C; the
-others are those of glibc, its vector versions in the column "host" (2.35 or later, x86-64 and gcc), its scalar ones in "plain C11".
+others are those of glibc, its vector versions in the column "host" (2.35 or later, x86-64 and gcc), its scalar ones
+in "plain C11".
 """
 
 
