@@ -23,7 +23,7 @@ from tapeless.frontend.vocabulary import (
     Trunc,
     unevaluated,
 )
-from tapeless.ir.primitives import PRIMITIVES
+from tapeless.ir.primitives import NAMELESS, PRIMITIVES
 from tapeless.targets.reference import evaluate
 
 X, Y, Z = sympy.symbols("x y z", real=True)
@@ -69,7 +69,7 @@ def arguments(word, values=None):
 
 
 def test_every_primitive_that_is_a_function_has_a_class():
-    assert set(PRIMITIVE_OF.values()) | LEAVES_AND_LOGIC | ARITHMETIC == set(PRIMITIVES)
+    assert set(PRIMITIVE_OF.values()) | LEAVES_AND_LOGIC | ARITHMETIC | NAMELESS == set(PRIMITIVES)
 
 
 def test_no_two_classes_stand_for_one_primitive():

@@ -18,7 +18,7 @@ import numpy as np
 
 from tapeless.errors import ArgumentError
 from tapeless.frontend import traced, traced_array
-from tapeless.ir.primitives import PRIMITIVES, REAL, Primitive
+from tapeless.ir.primitives import NAMELESS, PRIMITIVES, REAL, Primitive
 
 # ---- numbers: what each primitive is in NumPy
 
@@ -258,7 +258,7 @@ FUNCTIONS: Final[dict[str, Callable[..., Any]]] = {
     **{
         name: _make(row, name)
         for name, row in PRIMITIVES.items()
-        if not row.boolean and name not in _NOT_CALLED
+        if not row.boolean and name not in _NOT_CALLED | NAMELESS
     },
     "maximum": _make(PRIMITIVES["max"], "maximum"),
     "minimum": _make(PRIMITIVES["min"], "minimum"),

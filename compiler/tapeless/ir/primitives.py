@@ -238,6 +238,9 @@ _ROWS: tuple[Primitive, ...] = (
 PRIMITIVES: Final[dict[str, Primitive]] = {row.name: row for row in _ROWS}
 """All primitives by name, in the order of the table."""
 
+NAMELESS: Final = frozenset(("expit", "softplus", "sech2", "gauss"))
+"""Functions that a formula does not call by name: what they stand for is recognised, see transforms/stable.py."""
+
 
 @dataclass(frozen=True, slots=True)
 class Extern:

@@ -20,7 +20,7 @@ from sympy.functions.elementary.piecewise import ExprCondPair
 from tapeless.frontend.symbolic import class_of
 from tapeless.frontend.vocabulary import PRIMITIVE_OF, unevaluated
 from tapeless.ir.graph import Graph
-from tapeless.ir.primitives import Extern
+from tapeless.ir.primitives import NAMELESS, Extern
 from tapeless.ir.program import Input, Program
 
 _NAMED: Final[dict[str, Any]] = {
@@ -43,7 +43,6 @@ _CLASSES: Final[dict[str, Any]] = {
     "or": sympy.Or,
     "not": sympy.Not,
 }
-_WRITTEN_OUT: Final = frozenset({"expit", "softplus", "sech2", "gauss"})
 _TURNED: Final[dict[Any, Any]] = {sympy.Lt: sympy.Gt, sympy.Le: sympy.Ge}
 """What 0 < x is written as."""
 _SUMS: Final = frozenset({"add", "sub", "neg"})
@@ -150,7 +149,7 @@ class _Writer:
             return self._make(sympy.Pow, parts)
         if op == "sqrt":
             return self._make(sympy.Pow, [parts[0], sympy.S.Half])
-        if op in _WRITTEN_OUT:
+        if op in NAMELESS:
             return self._written_out(op, parts[0])
         kind = class_of(payload) if isinstance(payload, Extern) else _CLASSES[op]
         if issubclass(kind, LatticeOp):

@@ -54,13 +54,14 @@ def report(source, folder, command=None):
 
 
 def loops(source):
-    """Lines of the source at which a loop over points begins whose turns do more than store constants."""
+    """Lines of the source at which a loop over points begins whose turns do more than copy and fill."""
     lines = source.text.splitlines()
     starts = [k for k, line in enumerate(lines) if re.match(r"    for \(ptrdiff_t [ij] = 0;", line)]
     found = []
     for start in starts:
         body = lines[start + 1 : lines.index("    }", start)]
-        if any(re.search(r"\b[vtu]\d", line.partition("=")[2]) for line in body):
+        sides = [line.partition("=")[2] for line in body]
+        if any(re.search(r"\b[vtu]\d", side) and not re.fullmatch(r" \w+;", side) for side in sides):
             found.append(start + 1)
     return found
 
