@@ -132,7 +132,7 @@ def assert_no_scalar_call_inside(library):
             if any(re.search(r"p[ds]\s.*%[yz]mm", part) for part in body):
                 found += 1
                 calls = [part for part in body if "call" in part]
-                assert all("_ZGV" in part for part in calls), calls
+                assert all("_ZGV" in part or "<mem" in part for part in calls), calls
     assert found, "no loop uses vector registers"
 
 
