@@ -398,6 +398,7 @@ def test_it_looks_like_any_function(pairs):
 def test_methods_put_in_place_of_others_are_called(pairs, monkeypatch):
     fast, _ = pairs["line", "float64"]
     assert fast(1.0, 2.0, 3.0) == 5.0
+    assert fast.grad(1.0, 2.0, 3.0) == (2.0, 1.0, 1.0)
     with monkeypatch.context() as patch:
         patch.setattr(tl.Function, "grad", lambda self, *primals, wrt=None: (self, primals, wrt))
         assert fast.grad(1, 2, 3, wrt="x") == (fast, (1, 2, 3), "x")
