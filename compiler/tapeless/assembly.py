@@ -140,7 +140,7 @@ def assemble(members: Sequence[Member], name: str | None, options: Options) -> l
     found = warm.recall(cache, key)
     if found is not None:
         payload, library = found
-        return _load(payload, library, compiler, cache)
+        return _load(payload, library, compiler, cache, options.threads)
 
     from tapeless.ir.collection import collection_paused  # of the deriving wing
 
@@ -160,7 +160,7 @@ def assemble(members: Sequence[Member], name: str | None, options: Options) -> l
     every = [kernel for group in kernels for kernel, _ in group]
     library = build_source(source, every, compiler, cache)
     warm.remember(cache, key, payload, library)
-    return _load(payload, library, compiler, cache)
+    return _load(payload, library, compiler, cache, options.threads)
 
 
 def lower_kinds(
@@ -248,8 +248,14 @@ def _size(kernel: Kernel) -> int:
     return len(kernel.statements) + len(kernel.stores)
 
 
-def _load(payload: dict[str, Any], library: Library, compiler: Compiler, cache: Cache | None) -> list[Built]:
-    drive, fast = driver(compiler, cache), find(compiler, cache).extension
+def _load(
+    payload: dict[str, Any],
+    library: Library,
+    compiler: Compiler,
+    cache: Cache | None,
+    threads: int | None,
+) -> list[Built]:
+    drive, fast = driver(compiler, cache, threads), find(compiler, cache).extension
     signatures = [
         {kind: KernelSignature.from_json(data) for kind, data in row["kernels"].items()}
         for row in payload["functions"]

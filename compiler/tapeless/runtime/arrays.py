@@ -15,7 +15,7 @@ import numpy as np
 from numpy import empty, ndarray
 
 from tapeless.errors import ArgumentError, ShapeError
-from tapeless.runtime.driver import Drive, default_driver
+from tapeless.runtime.driver import Batch, Drive, default_driver, describe, direct_points
 from tapeless.runtime.light import NamedTuple
 from tapeless.runtime.load import KERNEL, CFunction
 from tapeless.runtime.operands import as_operand
@@ -41,6 +41,8 @@ _MOST_PARTS = 64
 _SMALL = 4096
 # Up to so many lanes, pointing at each of a single point is quicker here than in the driver.
 _FEW_LANES = 24
+# Descriptions of batches that are kept.
+_MOST_BATCHES = 32
 # Elements from which a result may lie in the pool.
 _POOLED = SMALLEST // 8
 # What the fast caller leaves to the driver, which knows of threads and of stores past the cache: calls whose results
@@ -85,8 +87,10 @@ class Caller:
     """
 
     __slots__ = (
+        "_batches",
         "_cotangents",
         "_counted",
+        "_direct",
         "_driver",
         "_dtype",
         "_is_flat",
@@ -121,6 +125,8 @@ class Caller:
         self._cotangents = [k for k, role in enumerate(roles) if role == "cotangent"]
         # Operands whose shapes make the batch.
         self._counted = [k for k, role in enumerate(roles) if role != "cotangent"] or self._cotangents
+        self._direct = direct_points(signature)
+        self._batches: dict[Any, Batch] = {}
         self._likes = {result.like for result in signature.results}
         self._result_names = [result.name for result in signature.results]
         self.plan = _plan(fast, kernel, signature, self._dtype) if fast is not None else None
@@ -171,7 +177,7 @@ class Caller:
                     pointers.append(_from_buffer(operand))
                 else:
                     n = first.size
-                    if n == 0:
+                    if n == 0 or n > self._direct:
                         return self._call_prepared(operands, None)
                     make = empty if n < _POOLED else POOL.empty
                     result = make(shape, dtype)
@@ -297,7 +303,7 @@ class Caller:
         inputs = list(zip([operand.array for operand in operands], self.signature.operands, strict=True))
         results = list(zip(targets, self.signature.results, strict=True))
         everything: list[_Lanes] = [*inputs, *results]
-        if all(_is_ready(array) for array, _ in everything):
+        if points <= self._direct and all(_is_ready(array) for array, _ in everything):
             if self._is_flat and all(array.shape == batch for array, _ in everything):
                 pass_in = [_from_buffer(array) for array, _ in inputs]
                 self._kernel(points, pass_in, [_from_buffer(array) for array, _ in results])
@@ -306,12 +312,20 @@ class Caller:
             if few and points == 1 and all(array.size == part.lanes for array, part in everything):
                 self._kernel(1, _single_lanes(inputs), _single_lanes(results))
                 return
+        # A loop calls again and again with arrays that lie alike.
+        key = (batch, *[(array.shape, array.strides) for array, _ in everything])
+        described = self._batches.get(key)
+        if described is None:
+            described = describe(batch, _rows(inputs, batch), _rows(results, batch))
+            if len(self._batches) >= _MOST_BATCHES:
+                self._batches.clear()
+            self._batches[key] = described
         self._driver()(
             self._kernel,
-            self._dtype.itemsize,
-            batch,
-            ([_address(array) for array, _ in inputs], _rows(inputs, batch)),
-            ([_address(array) for array, _ in results], _rows(results, batch)),
+            self.signature,
+            described,
+            [_address(array) for array, _ in inputs],
+            [_address(array) for array, _ in results],
         )
 
     def _deliver(self, position: int, operands: Sequence[_Prepared], target: Array, out: Array | None) -> Any:

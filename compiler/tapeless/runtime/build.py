@@ -17,10 +17,11 @@ from typing import NamedTuple
 from tapeless.errors import CacheError, CompilerError, TapelessError
 from tapeless.runtime.cache import Cache
 from tapeless.runtime.compiler import Compiler
+from tapeless.runtime.cores import available_cores
 from tapeless.runtime.digest import sha256
 from tapeless.runtime.library import Library
 from tapeless.runtime.private import private_path
-from tapeless.runtime.processes import Finished, OutOfTimeError, available_cores, run_all
+from tapeless.runtime.processes import Finished, OutOfTimeError, run_all
 from tapeless.runtime.progress import Progress
 
 __all__ = ["Library", "build"]

@@ -5,80 +5,159 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tapeless.errors import CacheError
+from tapeless.runtime.cores import thread_limit
 from tapeless.runtime.load import CFunction, Declaration, load
+from tapeless.runtime.signature import KernelSignature
 
 if TYPE_CHECKING:
     from tapeless.runtime.cache import Cache
     from tapeless.runtime.compiler import Compiler
+    from tapeless.runtime.library import Library
 
 SYMBOL = "tapeless_drive"
 
 DRIVER = Declaration(
     cdef="""
-        int f(void (*kernel)(ptrdiff_t, const void *const *, void *const *), int itemsize,
-              ptrdiff_t dimensions, const ptrdiff_t *extent,
+        int f(void (*kernel)(ptrdiff_t, const void *const *, void *const *), int itemsize, double cost,
+              ptrdiff_t threads, ptrdiff_t dimensions, const ptrdiff_t *extent,
               ptrdiff_t n_in, const void *const *in, const ptrdiff_t *in_rows,
               ptrdiff_t n_out, void *const *out, const ptrdiff_t *out_rows);
     """,
     version=0x2601,
     types=(
-        b"\x00\x00\x02\x0d\x00\x00\x0c\x03\x00\x00\x07\x01\x00\x00\x1b\x01\x00\x00\x03\x03\x00\x00"
-        b"\x1b\x01\x00\x00\x12\x03\x00\x00\x04\x11\x00\x00\x1b\x01\x00\x00\x11\x03\x00\x00\x04\x11"
-        b"\x00\x00\x00\x0f\x00\x00\x13\x0d\x00\x00\x1b\x01\x00\x00\x06\x11\x00\x00\x09\x11\x00\x00"
-        b"\x00\x0f\x00\x00\x13\x03\x00\x00\x13\x03\x00\x00\x00\x01"
+        b"\x00\x00\x02\x0d\x00\x00\x0e\x03\x00\x00\x07\x01\x00\x00\x0e\x01\x00\x00\x1b\x01\x00\x00"
+        b"\x1b\x01\x00\x00\x04\x03\x00\x00\x1b\x01\x00\x00\x14\x03\x00\x00\x06\x11\x00\x00\x1b\x01"
+        b"\x00\x00\x13\x03\x00\x00\x06\x11\x00\x00\x00\x0f\x00\x00\x15\x0d\x00\x00\x1b\x01\x00\x00"
+        b"\x08\x11\x00\x00\x0b\x11\x00\x00\x00\x0f\x00\x00\x15\x03\x00\x00\x15\x03\x00\x00\x00\x01"
     ),
     opcode=b"\x00\x00\x00\x23",
 )
 
-# Pointers and rows (see driver.c) of the inputs, or of the results.
-Side = tuple[Sequence[Any], Sequence[int]]
-# Called with kernel, itemsize, extents of the batch, inputs, results.
-Drive = Callable[[CFunction, int, Sequence[int], Side, Side], None]
+HEADERS = ("layout.h", "moves.h", "sums.h", "workers.h")
 
-# (compiler, cache directory) -> driver, for the whole process.
-_drivers: dict[tuple[str, str | None], Drive] = {}
+# The vectors that matter are spelt out in the source, and a level above would take twice as long.
+_OPTIMIZE = "-O2"
+
+# Called with the kernel, its signature, the batch as `describe` gives it, pointers to inputs and to results.
+Drive = Callable[[CFunction, KernelSignature, "Batch", Sequence[Any], Sequence[Any]], None]
 
 
-def driver(compiler: Compiler, cache: Cache | None) -> Callable[[], Drive]:
+class Batch(NamedTuple):
+    """The batch of a call, as C takes it.
+
+    Attributes
+    ----------
+    extents
+        The batch shape.
+    inputs, results
+        For each operand and result in turn its number of lanes, the distance between lanes, and one stride per
+        batch dimension, 0 where it is broadcast; all distances in bytes.
+    """
+
+    extents: Any
+    inputs: Any
+    results: Any
+
+
+def describe(extents: Sequence[int], inputs: Sequence[int], results: Sequence[int]) -> Batch:
+    """Convert the description of a batch to C, once for all calls that share it."""
+    return Batch(_array(extents), _array(inputs), _array(results))
+
+
+def direct_points(signature: KernelSignature) -> int:
+    """Return how many points the kernel can as well be given directly, where all of it lies as it should.
+
+    Beyond, the call is long enough for threads, or for results that go past the caches, to pay for the driver.
+    """
+    lanes = sum(o.lanes for o in signature.operands) + sum(r.lanes for r in signature.results)
+    return int(_DIRECT / max(signature.cost, lanes * _LANE)) + 1
+
+
+_DIRECT = 4000.0  # nanoseconds
+_LANE = 0.1  # for reading or writing a number in cache
+
+_FFI = DRIVER.ffi()
+_NUMBERS = _FFI.typeof("ptrdiff_t[]")
+
+
+def _array(numbers: Sequence[int]) -> Any:
+    return _FFI.new(_NUMBERS, numbers)
+
+
+# (compiler, cache directory) -> function, and with a number of threads -> driver, for the whole process.
+_functions: dict[tuple[str, str | None], CFunction] = {}
+_drivers: dict[tuple[str, str | None, int | None], Drive] = {}
+
+
+def driver(compiler: Compiler, cache: Cache | None, threads: int | None = None) -> Callable[[], Drive]:
     """Return a function that gives the driver, building it the first time it is asked.
 
     Parameters
     ----------
     compiler, cache
         As for `build`.
+    threads
+        The most threads of a call; None for as many as `thread_limit` allows.
     """
-    return partial(_get, compiler, cache)
+    return partial(_get, compiler, cache, threads)
 
 
-def _get(compiler: Compiler, cache: Cache | None) -> Drive:
-    key = (compiler.identity, cache.root if cache is not None else None)
-    found = _drivers.get(key)
+def _get(compiler: Compiler, cache: Cache | None, threads: int | None) -> Drive:
+    library = (compiler.identity, cache.root if cache is not None else None)
+    found = _drivers.get((*library, threads))
     if found is None:
-        found = _drivers.setdefault(key, _make(compiler, cache))
+        function = _functions.get(library)
+        if function is None:
+            function = _functions.setdefault(library, _load(compiler, cache))
+        found = _drivers.setdefault((*library, threads), partial(_drive, function, threads))
     return found
 
 
-def _make(compiler: Compiler, cache: Cache | None) -> Drive:
+def _drive(
+    function: CFunction,
+    threads: int | None,
+    kernel: CFunction,
+    signature: KernelSignature,
+    batch: Batch,
+    inputs: Sequence[Any],
+    results: Sequence[Any],
+) -> None:
+    limit = thread_limit()
+    if threads is not None and threads < limit:
+        limit = threads
+    extents = batch.extents
+    if function(
+        kernel, 8 if signature.dtype == "float64" else 4, signature.cost, limit,
+        len(extents), extents, len(inputs), inputs, batch.inputs, len(results), results, batch.results,
+    ):  # fmt: skip
+        raise MemoryError("no memory for the buffers of a call")
+
+
+def _load(compiler: Compiler, cache: Cache | None) -> CFunction:
     from tapeless.runtime.build import build
 
+    def make(cache: Cache | None) -> Library:
+        return build(
+            source(),
+            stem="driver",
+            headers=headers(),
+            compiler=compiler,
+            optimize=_OPTIMIZE,
+            extra_flags=("-pthread",),
+            cache=cache,
+        )
+
     try:
-        library = build(source(), stem="driver", compiler=compiler, cache=cache)
+        library = make(cache)
     except CacheError:
         # A cache that can only be read served the kernel; a call should not fail for it.
         if cache is None:
             raise
-        library = build(source(), stem="driver", compiler=compiler, cache=None)
-    function = load(library, (SYMBOL,), DRIVER)[SYMBOL]
-
-    def drive(kernel: CFunction, itemsize: int, extents: Sequence[int], inputs: Side, results: Side) -> None:
-        head = (kernel, itemsize, len(extents), extents)
-        if function(*head, len(inputs[0]), *inputs, len(results[0]), *results):
-            raise MemoryError("no memory for the buffers of a call")
-
-    return drive
+        library = make(None)
+    return load(library, (SYMBOL,), DRIVER)[SYMBOL]
 
 
 def default_driver() -> Drive:
@@ -86,12 +165,17 @@ def default_driver() -> Drive:
     from tapeless.runtime.cache import Cache
     from tapeless.runtime.compiler import find_compiler
 
-    return _get(find_compiler(), Cache())
+    return _get(find_compiler(), Cache(), None)
 
 
 def source() -> str:
-    """Return the text of driver.c."""
+    """Return the text of driver.c, which includes `HEADERS`."""
     return _read("driver.c")
+
+
+def headers() -> dict[str, str]:
+    """Return the texts of the headers by name."""
+    return {name: _read(name) for name in HEADERS}
 
 
 def _read(name: str) -> str:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import NamedTuple
 
-__all__ = ["Finished", "OutOfTimeError", "available_cores", "run_all"]
+__all__ = ["Finished", "OutOfTimeError", "run_all"]
 
 _TICK = 0.25
 _CHUNK = 65536
@@ -41,14 +41,6 @@ class OutOfTimeError(Exception):
     def __init__(self, position: int) -> None:
         self.position = position
         super().__init__(position)
-
-
-def available_cores() -> int:
-    """Return the number of cores this process may run on."""
-    try:
-        return len(os.sched_getaffinity(0))
-    except (AttributeError, OSError):
-        return os.cpu_count() or 1
 
 
 def run_all(
