@@ -43,7 +43,9 @@ def _asked() -> int | None:
     if not text:
         return None
     if not (text.isascii() and text.isdecimal() and int(text) > 0):
-        raise ArgumentError(f"{VARIABLE}={text!r} is not a number of threads; set it to 1 or more, or unset it")
+        raise ArgumentError(
+            f"{VARIABLE}={text!r} is not a number of threads; set it to 1 or more, or unset it"
+        )
     return int(text)
 
 

@@ -31,7 +31,7 @@ enum { MAX_DIMENSIONS = 64 };
 /* Points. Boundaries of blocks are multiples of GRAIN, so that kernels meet the end of a vector only where a tile or
  * the batch ends. */
 enum { GRAIN = 64, LARGEST_TILE = 512, PIECE = 1024, LONGEST_ROW = 2048, LEAST_SUMMED = 4096, MOST_SUMMED = 32768 };
-enum { TILE_NUMBERS = 2048 /* of all lanes together: a tile stays in first-level cache */ };
+enum { TILE_NUMBERS = 3072 /* of all lanes together: a tile stays in first-level cache */ };
 enum { STRIP_BYTES = 512 /* of a lane from one burst of streaming to the next: reading goes on meanwhile */ };
 #ifndef STREAM_FROM
 #define STREAM_FROM (16 << 20) /* bytes of a call from which results are streamed; less than that stays in cache */
@@ -84,16 +84,27 @@ typedef struct {
     atomic_int merging;
 } plan;
 
-/* What a thread works with; arrays are by operand but for the first two. */
+/* A lane on its way from a tile to memory. */
 typedef struct {
+    char *to;
+    const char *from;
+} flow;
+
+/* What a thread works with. */
+typedef struct {
+    /* By lane: */
     void **lanes;
-    ptrdiff_t *strides; /* of lanes from strip to strip, bytes */
-    char **data;        /* moved to the piece */
+    ptrdiff_t *strides; /* from strip to strip, bytes */
+    flow *flows;        /* `streams` of them for the tile */
+    ptrdiff_t streams;
+    /* By operand: */
+    char **data; /* moved to the piece */
     char **tile;
-    char **target; /* where a result is streamed to, or NULL */
+    int *written; /* whether the kernel itself writes a result where it belongs, or strips are streamed there */
     cursor *at, *kept_at;
     double **sum, **error; /* accumulators */
     ptrdiff_t *low, *high; /* elements to which the block adds */
+
     double *wide;
     char *stage;
 } desk;
@@ -178,9 +189,10 @@ static size_t set_up(const plan *p, desk *d, void *memory)
     ptrdiff_t count = p->n_in + p->n_out, wide = 0, stage = 0;
     d->lanes = take(&from, sizeof *d->lanes, p->lanes);
     d->strides = take(&from, sizeof *d->strides, p->lanes);
+    d->flows = take(&from, sizeof *d->flows, p->strip > 0 ? p->lanes - p->lanes_in : 0);
     d->data = take(&from, sizeof *d->data, count);
     d->tile = take(&from, sizeof *d->tile, count);
-    d->target = take(&from, sizeof *d->target, count);
+    d->written = take(&from, sizeof *d->written, count);
     d->at = take(&from, sizeof *d->at, count);
     d->kept_at = take(&from, sizeof *d->kept_at, count);
     d->sum = take(&from, sizeof *d->sum, count);
@@ -203,7 +215,6 @@ static size_t set_up(const plan *p, desk *d, void *memory)
         }
         if (memory != NULL) {
             d->tile[k] = tile;
-            d->target[k] = NULL;
             d->at[k].index = index;
             d->kept_at[k].index = index + dimensions;
             d->sum[k] = sum;
@@ -276,38 +287,47 @@ static void place_result(const plan *p, desk *d, ptrdiff_t k, int last, ptrdiff_
         there = d->data[k] + start * p->itemsize;
     else if (o->how == PACKED && lies_well(p, o, &o->batch[last], &d->at[k], d->data[k], n))
         there = d->data[k] + d->at[k].offset;
-    d->target[k] = p->strip > 0 ? there : NULL;
-    if (there == NULL)
+    d->written[k] = there != NULL;
+    if (there == NULL) {
         point(d, o, d->tile[k], pitch_of(p, o), p->strip * p->itemsize);
-    else if (p->strip > 0)
-        point(d, o, d->tile[k], pitch_of(p, o), 0);
-    else
+    } else if (p->strip == 0) {
         point(d, o, there, o->lane_stride, 0);
+    } else {
+        point(d, o, d->tile[k], pitch_of(p, o), 0);
+        for (ptrdiff_t lane = 0; lane < o->lanes; lane++)
+            d->flows[d->streams++] = (flow){there + lane * o->lane_stride, d->lanes[o->first + lane]};
+    }
 }
 
-/* Run the kernel; with strips, stream each before the next. */
-static void run_kernel(const plan *p, desk *d, ptrdiff_t n)
+/* Run the kernel strip by strip, and stream what it wrote before the next. This loop takes as long as the memory it
+ * keeps busy, so that little may be done in it. */
+static void run_strips(const plan *p, const desk *d, ptrdiff_t n)
 {
-    const void *const *in = (const void *const *)d->lanes;
-    void *const *out = d->lanes + p->lanes_in;
-    if (p->strip == 0) {
-        p->kernel(n, in, out);
-        return;
-    }
-    for (ptrdiff_t done = 0; done < n; done += p->strip) {
-        ptrdiff_t m = smaller(p->strip, n - done);
-        p->kernel(m, in, out);
-        for (ptrdiff_t k = p->n_in; k < p->n_in + p->n_out; k++) {
-            const operand *o = &p->operands[k];
-            if (d->target[k] == NULL)
-                continue;
-            for (ptrdiff_t lane = 0; lane < o->lanes; lane++)
-                stream(d->target[k] + lane * o->lane_stride, d->lanes[o->first + lane], m * p->itemsize);
-            d->target[k] += m * p->itemsize;
+    kernel_function *kernel = p->kernel;
+    const ptrdiff_t strip = p->strip, itemsize = p->itemsize, lanes = p->lanes, streams = d->streams;
+    const ptrdiff_t *strides = d->strides;
+    void **table = d->lanes, **out = table + p->lanes_in;
+    flow *flows = d->flows;
+    for (;; n -= strip) {
+        ptrdiff_t m = smaller(strip, n), bytes = m * itemsize;
+        kernel(m, (const void *const *)table, out);
+        for (ptrdiff_t k = 0; k < streams; k++) {
+            stream(flows[k].to, flows[k].from, bytes);
+            flows[k].to += bytes;
         }
-        for (ptrdiff_t lane = 0; lane < p->lanes; lane++)
-            d->lanes[lane] = (char *)d->lanes[lane] + d->strides[lane];
+        if (n <= strip)
+            return;
+        for (ptrdiff_t lane = 0; lane < lanes; lane++)
+            table[lane] = (char *)table[lane] + strides[lane];
     }
+}
+
+static void run_kernel(const plan *p, const desk *d, ptrdiff_t n)
+{
+    if (p->strip > 0)
+        run_strips(p, d, n);
+    else
+        p->kernel(n, (const void *const *)d->lanes, d->lanes + p->lanes_in);
 }
 
 /* Whether the rows of a result lie one behind the other, so that a tile of them is one run of bytes. */
@@ -332,10 +352,8 @@ static void deliver(const plan *p, desk *d, ptrdiff_t k, int last, ptrdiff_t n)
             distance = p->tile;
         }
         accumulate(d->sum[k], d->error[k], o->window, d->low[k], values, distance, o->lanes, where, &d->at[k], n);
-    } else if (o->how == PACKED && d->lanes[o->first] != d->tile[k] && d->target[k] == NULL && p->strip == 0) {
-        advance(where, &d->at[k], n); /* was written in place */
-    } else if (o->how == PACKED && d->target[k] != NULL) {
-        advance(where, &d->at[k], n); /* was streamed */
+    } else if (o->how == PACKED && d->written[k]) {
+        advance(where, &d->at[k], n);
     } else if (o->how == PACKED && p->strip > 0 && is_table(p, o)) {
         layout table = {1, &n, where->stride};
         ptrdiff_t none = 0;
@@ -400,6 +418,7 @@ static void run_part(const plan *p, desk *d, ptrdiff_t piece, ptrdiff_t start, p
         n = smaller(p->tile, end - at);
         for (ptrdiff_t k = 0; k < p->n_in; k++)
             place_input(p, d, k, last, at, n);
+        d->streams = 0;
         for (ptrdiff_t k = p->n_in; k < count; k++)
             place_result(p, d, k, last, at, n);
         run_kernel(p, d, n);
@@ -524,12 +543,9 @@ static ptrdiff_t do_blocks(void *context, int helping)
 
 static ptrdiff_t tile_points(ptrdiff_t lanes)
 {
-    ptrdiff_t points = LARGEST_TILE;
-    while (points > GRAIN && points * lanes > TILE_NUMBERS)
-        points /= 2;
-    while (points > 16 && points * lanes > 16 * TILE_NUMBERS)
-        points /= 2;
-    return points;
+    if (lanes > TILE_NUMBERS / 8)
+        return 16; /* and so many lanes in the second-level cache */
+    return smaller(larger(TILE_NUMBERS / lanes / GRAIN, 1) * GRAIN, LARGEST_TILE);
 }
 
 /* The dimension to cut into pieces, and how long they are there; -1 where the batch is to stay whole. It depends on

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from tapeless.runtime.library import Library
 
 SYMBOL = "tapeless_drive"
+_SIZES = {"float64": 8, "float32": 4}
 
 DRIVER = Declaration(
     cdef="""
@@ -38,8 +39,8 @@ DRIVER = Declaration(
 
 HEADERS = ("layout.h", "moves.h", "sums.h", "workers.h")
 
-# The vectors that matter are spelt out in the source, and a level above would take twice as long.
-_OPTIMIZE = "-O2"
+# Where vectors matter the source spells them out; a level above takes twice as long to compile and gains nothing.
+_OPTIMIZE = "-O1"
 
 # Called with the kernel, its signature, the batch as `describe` gives it, pointers to inputs and to results.
 Drive = Callable[[CFunction, KernelSignature, "Batch", Sequence[Any], Sequence[Any]], None]
@@ -112,28 +113,26 @@ def _get(compiler: Compiler, cache: Cache | None, threads: int | None) -> Drive:
         function = _functions.get(library)
         if function is None:
             function = _functions.setdefault(library, _load(compiler, cache))
-        found = _drivers.setdefault((*library, threads), partial(_drive, function, threads))
+        found = _drivers.setdefault((*library, threads), _make(function, threads))
     return found
 
 
-def _drive(
-    function: CFunction,
-    threads: int | None,
-    kernel: CFunction,
-    signature: KernelSignature,
-    batch: Batch,
-    inputs: Sequence[Any],
-    results: Sequence[Any],
-) -> None:
-    limit = thread_limit()
-    if threads is not None and threads < limit:
-        limit = threads
-    extents = batch.extents
-    if function(
-        kernel, 8 if signature.dtype == "float64" else 4, signature.cost, limit,
-        len(extents), extents, len(inputs), inputs, batch.inputs, len(results), results, batch.results,
-    ):  # fmt: skip
-        raise MemoryError("no memory for the buffers of a call")
+def _make(function: CFunction, threads: int | None) -> Drive:
+    def drive(
+        kernel: CFunction,
+        signature: KernelSignature,
+        batch: Batch,
+        inputs: Sequence[Any],
+        results: Sequence[Any],
+    ) -> None:
+        limit = thread_limit()
+        if threads is not None and threads < limit:
+            limit = threads
+        head = (kernel, _SIZES[signature.dtype], signature.cost, limit, len(batch.extents), batch.extents)
+        if function(*head, len(inputs), inputs, batch.inputs, len(results), results, batch.results):
+            raise MemoryError("no memory for the buffers of a call")
+
+    return drive
 
 
 def _load(compiler: Compiler, cache: Cache | None) -> CFunction:

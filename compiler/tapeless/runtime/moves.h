@@ -16,7 +16,6 @@ enum { LINE = 64 /* bytes of a cache line */, SHORT_RUN = 16 };
 
 /* Two neighbouring columns of a table of rows become two lanes, and back: shuffles of 16 bytes, which every
  * processor with vectors has. `__builtin_shuffle` is gcc's older name. */
-#if defined(__GNUC__)
 typedef uint64_t two64 __attribute__((vector_size(16)));
 typedef uint32_t four32 __attribute__((vector_size(16)));
 #if defined(__clang__)
@@ -100,12 +99,6 @@ static inline ptrdiff_t unpack_pair_4(char *to, ptrdiff_t stride, const char *a,
     }
     return i;
 }
-#else
-#define pack_pair_8(a, b, from, stride, n) ((void)(b), (ptrdiff_t)0)
-#define unpack_pair_8(to, stride, a, b, n) ((void)(b), (ptrdiff_t)0)
-#define pack_pair_4 pack_pair_8
-#define unpack_pair_4 unpack_pair_8
-#endif
 
 /* The size of a number must be a constant if its moves are to be fast, so that there are two of each. */
 #define DEFINE_MOVES(SIZE, WORD)                                                                                   \
@@ -253,24 +246,39 @@ static void unpack(int itemsize, const char *tile, ptrdiff_t pitch, char *data, 
 
 #ifdef STREAM
 #if defined(__AVX512F__)
-typedef long long stream_word __attribute__((vector_size(64)));
+typedef long long stream_word __attribute__((vector_size(64), may_alias));
 #elif defined(__AVX__)
-typedef long long stream_word __attribute__((vector_size(32)));
+typedef long long stream_word __attribute__((vector_size(32), may_alias));
 #else
-typedef long long stream_word __attribute__((vector_size(16)));
+typedef long long stream_word __attribute__((vector_size(16), may_alias));
 #endif
 
-static void stream(char *to, const char *from, ptrdiff_t bytes)
+typedef long long stream_source __attribute__((vector_size(sizeof(stream_word)), aligned(1), may_alias));
+
+static inline void stream_lines(char *to, const char *from, ptrdiff_t bytes)
 {
-    ptrdiff_t head = (ptrdiff_t)(-(uintptr_t)to % LINE), i = head < bytes ? head : bytes;
-    memcpy(to, from, (size_t)i);
-    for (; i + LINE <= bytes; i += LINE)
-        for (ptrdiff_t j = 0; j < LINE; j += (ptrdiff_t)sizeof(stream_word)) {
-            stream_word word;
-            memcpy(&word, from + i + j, sizeof word);
-            STREAM((stream_word *)(void *)(to + i + j), word);
-        }
-    memcpy(to + i, from + i, (size_t)(bytes - i));
+    for (ptrdiff_t i = 0; i < bytes; i += LINE)
+        for (int j = 0; j < LINE; j += (int)sizeof(stream_word))
+            STREAM((stream_word *)(void *)(to + i + j), *(const stream_source *)(from + i + j));
+}
+
+static void stream_unaligned(char *to, const char *from, ptrdiff_t bytes)
+{
+    ptrdiff_t head = (ptrdiff_t)(-(uintptr_t)to % LINE);
+    if (head > bytes)
+        head = bytes;
+    ptrdiff_t lines = (bytes - head) / LINE * LINE;
+    memcpy(to, from, (size_t)head);
+    stream_lines(to + head, from + head, lines);
+    memcpy(to + head + lines, from + head + lines, (size_t)(bytes - head - lines));
+}
+
+static inline void stream(char *to, const char *from, ptrdiff_t bytes)
+{
+    if (((uintptr_t)to | (uintptr_t)bytes) % LINE == 0)
+        stream_lines(to, from, bytes);
+    else
+        stream_unaligned(to, from, bytes);
 }
 
 /* What was streamed is to be seen by others: such stores are not ordered with those that tell them so. */

@@ -14,26 +14,34 @@
 
 #include "layout.h"
 
+/* Eight numbers at once, anywhere in memory; compilers make of it what the processor has. Spelt out, for this file is
+ * compiled at a level at which loops are not vectorised. */
+typedef double eight __attribute__((vector_size(64), aligned(8), may_alias));
+typedef float eight_narrow __attribute__((vector_size(32), aligned(4), may_alias));
+#define EIGHT(place) (*(eight *)(place))
+#define EIGHT_OF(place) (*(const eight *)(place))
+
 enum { RUNNING = 32 /* running sums of a pairwise sum: enough to hide how long an addition takes */, NARROW = 64 };
 
 /* Sum with an error that grows as log n. */
 static double pairwise(const double *x, ptrdiff_t n)
 {
-    double part[RUNNING], rest[4] = {0.0, 0.0, 0.0, 0.0}, sum = 0.0;
+    double rest[4] = {0.0, 0.0, 0.0, 0.0}, sum = 0.0;
     ptrdiff_t i = 0;
     if (n > 512) {
         ptrdiff_t half = n / 2 - n / 2 % RUNNING;
         return pairwise(x, half) + pairwise(x + half, n - half);
     }
     if (n >= RUNNING) {
-        memcpy(part, x, sizeof part);
-        for (i = RUNNING; i + RUNNING <= n; i += RUNNING)
-            for (int j = 0; j < RUNNING; j++)
-                part[j] += x[i + j];
-        for (int width = RUNNING / 2; width > 0; width /= 2)
-            for (int j = 0; j < width; j++)
-                part[j] += part[j + width];
-        sum = part[0];
+        eight a = EIGHT_OF(x), b = EIGHT_OF(x + 8), c = EIGHT_OF(x + 16), d = EIGHT_OF(x + 24);
+        for (i = RUNNING; i + RUNNING <= n; i += RUNNING) {
+            a += EIGHT_OF(x + i);
+            b += EIGHT_OF(x + i + 8);
+            c += EIGHT_OF(x + i + 16);
+            d += EIGHT_OF(x + i + 24);
+        }
+        a = (a + b) + (c + d);
+        sum = ((a[0] + a[4]) + (a[1] + a[5])) + ((a[2] + a[6]) + (a[3] + a[7]));
     }
     for (; i + 4 <= n; i += 4)
         for (int j = 0; j < 4; j++)
@@ -52,10 +60,25 @@ static inline void add(double *sum, double *error, double x)
     *error += (old - (total - part)) + (x - part);
 }
 
-static void add_all(double *restrict sum, double *restrict error, const double *restrict x, ptrdiff_t n)
+static void add_all(double *sum, double *error, const double *x, ptrdiff_t n)
 {
-    for (ptrdiff_t i = 0; i < n; i++)
+    ptrdiff_t i = 0;
+    for (; i + 8 <= n; i += 8) {
+        eight more = EIGHT_OF(x + i), old = EIGHT_OF(sum + i), total = old + more, part = total - old;
+        EIGHT(sum + i) = total;
+        EIGHT(error + i) = EIGHT_OF(error + i) + ((old - (total - part)) + (more - part));
+    }
+    for (; i < n; i++)
         add(&sum[i], &error[i], x[i]);
+}
+
+static void add_plain(double *sum, const double *x, ptrdiff_t n)
+{
+    ptrdiff_t i = 0;
+    for (; i + 8 <= n; i += 8)
+        EIGHT(sum + i) = EIGHT_OF(sum + i) + EIGHT_OF(x + i);
+    for (; i < n; i++)
+        sum[i] += x[i];
 }
 
 /* Add the rows of a table, of `columns` numbers each and at most NARROW, to one accumulator per column. */
@@ -69,11 +92,9 @@ static void add_rows(double *sum, double *error, const double *x, ptrdiff_t rows
     if (groups > 1) {
         memcpy(part, x, (size_t)width * sizeof *x);
         for (ptrdiff_t k = 1; k < groups; k++)
-            for (ptrdiff_t j = 0; j < width; j++)
-                part[j] += x[k * width + j];
+            add_plain(part, x + k * width, width);
         for (ptrdiff_t w = width / 2; w >= columns; w /= 2)
-            for (ptrdiff_t j = 0; j < w; j++)
-                part[j] += part[j + w];
+            add_plain(part, part + w, w);
         add_all(sum, error, part, columns);
         x += groups * width;
         rows -= groups * together;
@@ -138,9 +159,14 @@ static inline double settled(double sum, double error)
     return isfinite(sum) ? sum + error : sum;
 }
 
-static void widen(double *restrict to, const float *restrict from, ptrdiff_t n)
+static void widen(double *to, const float *from, ptrdiff_t n)
 {
-    for (ptrdiff_t i = 0; i < n; i++)
+    ptrdiff_t i = 0;
+#if defined(__clang__) || __GNUC__ >= 9
+    for (; i + 8 <= n; i += 8)
+        EIGHT(to + i) = __builtin_convertvector(*(const eight_narrow *)(from + i), eight);
+#endif
+    for (; i < n; i++)
         to[i] = from[i];
 }
 
