@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 
 _LARGE: Final = 2000
 """Statements and stores of one kernel beyond which the compiler is asked for less."""
+_ALL: Final = ("-O3", "-fno-tree-loop-distribute-patterns")
+"""What it is asked for else. gcc would turn each constant output into a call of memset, at most 32 numbers long, and
+take minutes for a few hundred of them, as a matrix full of zeros has."""
 _LESS: Final = ("-O1", "-fno-tree-bit-ccp", "-fno-tree-pta")
 """What it is asked for then. The two passes left out take a third of gcc's time and change nothing in such code."""
 _ALL_KINDS: Final = 4000
@@ -231,14 +234,14 @@ def build_source(
     """Build the C text of some kernels, asking the compiler for less where one of them is long."""
     from tapeless.runtime.build import build  # starts processes: not needed on a warm start
 
-    optimize, *less = _LESS if max(map(_size, kernels), default=0) > _LARGE else ("-O3",)
+    optimize, *flags = _LESS if max(map(_size, kernels), default=0) > _LARGE else _ALL
     return build(
         source.text,
         stem=source.name,
         headers={f"{source.name}.h": source.header},
         compiler=compiler,
         optimize=optimize,
-        extra_flags=less,
+        extra_flags=flags,
         units=source.units,
         cache=cache,
     )
