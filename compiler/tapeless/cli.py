@@ -16,6 +16,7 @@ from tapeless.errors import ArgumentError, CacheError, DerivativeError, Tapeless
 from tapeless.kinds import TOGETHER
 
 if TYPE_CHECKING:
+    from tapeless.bench.report import Report
     from tapeless.function import Function
     from tapeless.ir.program import Program
     from tapeless.runtime.cache import CacheInfo
@@ -439,6 +440,143 @@ def check(
     click.echo(str(report))
     if not report.ok:
         ctx.exit(1)
+
+
+# ---------------------------------------------------------------- bench
+
+
+def _sizes(_ctx: click.Context, _param: click.Parameter, value: str | None) -> tuple[int, ...] | None:
+    """Read "1,100,1e4"."""
+    if value is None:
+        return None
+    found = []
+    for part in value.split(","):
+        try:
+            number = float(part)
+        except ValueError:
+            number = 0.0
+        if not 1 <= number < 1e12 or number != int(number):
+            raise click.BadParameter(f"{part.strip()!r} is no number of elements; write as in 1,100,1e4,1e6")
+        found.append(int(number))
+    return tuple(found)
+
+
+@command.command()
+@_with(_SHARED)
+@_with(_BUILDING)
+@click.option(
+    "--sizes", metavar="N,N,...", callback=_sizes, help="Numbers of elements; default 1,100,1e4,1e6,1e7."
+)
+@click.option(
+    "--threads",
+    type=click.IntRange(min=1),
+    default=1,
+    show_default=True,
+    help="Threads, and cores, that each way may use.",
+)
+@click.option(
+    "--peers",
+    default="all",
+    show_default=True,
+    metavar="all|none|A,B,...",
+    help="What to time beside it: numpy, numexpr, numba, jax, torch, torch.compile, heyoka; all that are installed.",
+)
+@click.option(
+    "--range",
+    "ranges",
+    multiple=True,
+    metavar="X=LOW:HIGH",
+    callback=_ranges,
+    help="Draw the values of an input from this range; may be repeated.",
+)
+@click.option("--seed", type=int, default=0, show_default=True, help="Seed of the values drawn.")
+@click.option(
+    "--seconds",
+    type=click.FloatRange(min=0, min_open=True),
+    default=20.0,
+    show_default=True,
+    help="For all timings together, roughly; getting peers ready comes on top.",
+)
+@click.option(
+    "--plot", metavar="FILE", help="Draw throughput over size (.png, .svg, .pdf); needs matplotlib."
+)
+@click.option("--json", "json_path", metavar="FILE", help="Write the numbers.")
+def bench(
+    *,
+    formula: str | None,
+    from_file: str | None,
+    name: str | None,
+    inputs: tuple[str, ...] | None,
+    wrt: tuple[str, ...] | None,
+    dtype: str,
+    cc: str | None,
+    cache: bool,
+    sizes: tuple[int, ...] | None,
+    threads: int,
+    peers: str,
+    ranges: dict[str, tuple[float, float]],
+    seed: int,
+    seconds: float,
+    plot: str | None,
+    json_path: str | None,
+) -> None:
+    """Time FORMULA, forward, backward and fused, beside the bandwidth of memory and beside peers.
+
+    A table of nanoseconds per element goes to standard output. What a time means, and what disturbs it, is told
+    in the guide, docs/guide/speed.md.
+    """
+    import tapeless
+    from tapeless.bench import session
+    from tapeless.bench.peers.registry import choose
+    from tapeless.bench.plot import require_matplotlib
+
+    if plot is not None:
+        require_matplotlib()
+    wanted, absent = choose(peers if peers in ("all", "none") else _names_of(peers))
+    function: Function = tapeless.compile(
+        _one(formula, from_file),
+        name=name,
+        inputs=inputs,
+        wrt=wrt,
+        dtype=dtype,
+        threads=threads,
+        cc=cc,
+        cache=cache,
+    )
+    settings = session.Settings(
+        sizes=sizes or session.SIZES,
+        threads=threads,
+        seconds=seconds,
+        peers=wanted,
+        patient=peers != "all",
+        absent=absent,
+        ranges=ranges,
+        seed=seed,
+        cc=cc,
+    )
+    _show_report(session.run(function, settings), plot, json_path)
+
+
+def _names_of(text: str) -> list[str]:
+    names = [name.strip() for name in text.split(",") if name.strip()]
+    if not names:
+        raise click.UsageError("--peers takes all, none, or names such as numpy,numba")
+    return names
+
+
+def _show_report(report: Report, plot_path: str | None, json_path: str | None) -> None:
+    import json
+
+    from rich.console import Console
+
+    from tapeless.bench.plot import plot
+    from tapeless.bench.table import show
+
+    show(report, Console(highlight=False))
+    if json_path is not None:
+        Path(json_path).write_text(json.dumps(report.to_json(), indent=1) + "\n", encoding="utf-8")
+    if plot_path is not None:
+        plot(report, plot_path)
 
 
 # ---------------------------------------------------------------- demo, doctor, cache
