@@ -11,16 +11,10 @@ without it.
 
 from __future__ import annotations
 
-import importlib.metadata
 import json
 import os
-import platform
-import queue
-import subprocess
 import sys
-import threading
 import time
-from math import exp, log
 from pathlib import Path
 from typing import Any
 
@@ -29,9 +23,11 @@ import click
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "tests"))
 
+import cells  # noqa: E402
 from rivals import RIVALS  # noqa: E402
 
 import models  # noqa: E402
+from tapeless.bench.machine import processor  # noqa: E402
 
 KINDS = ("value_and_grad", "jacobian", "hessian")
 CELLS: dict[bool, list[tuple[str, str]]] = {
@@ -63,6 +59,11 @@ CELLS: dict[bool, list[tuple[str, str]]] = {
 }
 """Quick or not -> (model, kind)."""
 
+ROUNDS = {True: 3, False: 7}
+"""Quick or not -> turns of each rival."""
+
+PACKAGES = ("numpy", "casadi", "jax", "symforce", "sympy")
+
 NUMBERS = 30_000_000
 """Numbers in and out of a batch at most: 240 MB."""
 
@@ -75,57 +76,21 @@ def batch_of(name: str, kind: str, quick: bool) -> int:
 
 def run_cell(name: str, kind: str, quick: bool, limit: float) -> dict[str, Any]:
     """Run a cell to its end, leaving out what does not come back within the limit."""
-    batch, names = batch_of(name, kind, quick), list(RIVALS)
-    late: list[str] = []
-    while True:
-        job = {"name": name, "kind": kind, "batch": batch, "rounds": 3 if quick else 7, "names": names}
-        found, stuck = _attempt(job, limit)
-        if stuck is None or stuck not in names:
-            break
-        late.append(stuck)
-        names.remove(stuck)
+    batch, rounds = batch_of(name, kind, quick), ROUNDS[quick]
+    found: dict[str, dict[str, Any]] = {}
+
+    def job(names: list[str]) -> dict[str, Any]:
+        found.clear()  # those that are ready take turns, so all begin again
+        return {"name": name, "kind": kind, "batch": batch, "rounds": rounds, "names": names}
+
+    def receive(_event: str, rival: str, message: dict[str, Any]) -> None:
+        if message:
+            found.setdefault(rival, {}).update(message)
+
+    late = cells.run_cell("worker.py", job, RIVALS, limit, receive, label=f"{name} {kind}")
     for rival in late:
         found[rival] = {"late": limit}
     return {"model": name, "kind": kind, "batch": batch, "rivals": found}
-
-
-def _attempt(job: dict[str, Any], limit: float) -> tuple[dict[str, dict[str, Any]], str | None]:
-    command = [sys.executable, str(HERE / "worker.py"), json.dumps(job)]
-    found: dict[str, dict[str, Any]] = {}
-    lines: queue.Queue[str | None] = queue.Queue()
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-
-        def listen() -> None:
-            for line in process.stdout or ():
-                lines.put(line)
-            lines.put(None)
-
-        threading.Thread(target=listen, daemon=True).start()
-        current = ""
-        while True:
-            try:
-                # tapeless, which all are divided by, and the timing of all have longer.
-                line = lines.get(timeout=20 * limit if current in ("", "tapeless") else limit)
-            except queue.Empty:
-                process.kill()
-                if current in ("", "tapeless"):
-                    raise click.ClickException(
-                        f"{job['name']} {job['kind']} took over {20 * limit:g} s"
-                    ) from None
-                return found, current
-            if line is None:
-                break
-            message = json.loads(line)
-            rival = message.pop("rival")
-            if message.pop("event") == "start":
-                current = rival
-            elif message:
-                found.setdefault(rival, {}).update(message)
-    if process.returncode:
-        raise click.ClickException(
-            f"{job['name']} {job['kind']} ended with {process.returncode} at {current}"
-        )
-    return found, None
 
 
 # ---- shown
@@ -140,10 +105,10 @@ def seconds(value: float | None) -> str:
     return f"{value * 1e9:.3g} ns"
 
 
-def table(cells: list[dict[str, Any]]) -> str:
+def table(results: list[dict[str, Any]]) -> str:
     head = "| model | derivative | way | operations | build | compile | one point | ratio | in batch, each | ratio |"
     rows = [head, "|---|---|---|--:|--:|--:|--:|--:|--:|--:|"]
-    for cell in cells:
+    for cell in results:
         ours = cell["rivals"]["tapeless"]
         for rival in RIVALS:
             given = cell["rivals"].get(rival)
@@ -167,32 +132,32 @@ def table(cells: list[dict[str, Any]]) -> str:
     return "\n".join(rows)
 
 
-def summary(cells: list[dict[str, Any]]) -> str:
+def summary(results: list[dict[str, Any]]) -> str:
     """Return geometric means of each rival over tapeless, over the cells that both finished."""
     rows = ["| way | operations | one point | batch |", "|---|--:|--:|--:|"]
     for rival in list(RIVALS)[1:]:
         means = []
         for what in ("operations", "one", "many"):
-            pairs = [(c["rivals"].get(rival, {}).get(what), c["rivals"]["tapeless"][what]) for c in cells]
-            logs = [log(theirs / ours) for theirs, ours in pairs if theirs]
-            means.append(f"{exp(sum(logs) / len(logs)):.2f} ({len(logs)})" if logs else "–")
+            pairs = [(c["rivals"].get(rival, {}).get(what), c["rivals"]["tapeless"][what]) for c in results]
+            ratios = [theirs / ours for theirs, ours in pairs if theirs]
+            means.append(f"{cells.geometric_mean(ratios):.2f} ({len(ratios)})" if ratios else "–")
         rows.append(f"| {rival} | {' | '.join(means)} |")
     return "\n".join(rows)
 
 
-def picture(cells: list[dict[str, Any]], path: Path) -> None:
+def picture(results: list[dict[str, Any]], path: Path) -> None:
     import matplotlib as mpl
 
     mpl.use("Agg")
     import matplotlib.pyplot as plt
 
-    figure, axes = plt.subplots(1, 3, figsize=(13, 0.45 * len(cells) + 1.6), sharey=True)
+    figure, axes = plt.subplots(1, 3, figsize=(13, 0.45 * len(results) + 1.6), sharey=True)
     titles = {"operations": "operations", "one": "time at one point", "many": "time per point in a batch"}
     for axis, (what, title) in zip(axes, titles.items(), strict=True):
         for k, rival in enumerate(list(RIVALS)[1:]):
             places = [
                 (found / cell["rivals"]["tapeless"][what], row)
-                for row, cell in enumerate(cells)
+                for row, cell in enumerate(results)
                 if (found := cell["rivals"].get(rival, {}).get(what))
             ]
             if places:
@@ -201,7 +166,7 @@ def picture(cells: list[dict[str, Any]], path: Path) -> None:
         axis.set_xscale("log")
         axis.set_title(f"{title}, tapeless = 1")
         axis.grid(axis="y", linewidth=0.3)
-    axes[0].set_yticks(range(len(cells)), [f"{cell['model']} {cell['kind']}" for cell in cells])
+    axes[0].set_yticks(range(len(results)), [f"{cell['model']} {cell['kind']}" for cell in results])
     axes[0].invert_yaxis()
     handles: dict[str, Any] = {}
     for axis in axes:
@@ -211,26 +176,6 @@ def picture(cells: list[dict[str, Any]], path: Path) -> None:
     figure.legend(handles.values(), handles.keys(), loc="lower center", ncols=len(handles), frameon=False)
     figure.tight_layout(rect=(0, 0.06, 1, 1))
     figure.savefig(path, dpi=110)
-
-
-def versions() -> str:
-    found = [f"Python {platform.python_version()}"]
-    for package in ("numpy", "casadi", "jax", "symforce", "sympy"):
-        try:
-            found.append(f"{package} {importlib.metadata.version(package)}")
-        except importlib.metadata.PackageNotFoundError:
-            found.append(f"no {package}")
-    compiler = subprocess.run(["cc", "--version"], capture_output=True, text=True, check=False).stdout
-    return ", ".join([*found, compiler.splitlines()[0] if compiler else "no cc"])
-
-
-def processor() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-        model = next(line.split(":")[1].strip() for line in lines if line.startswith("model name"))
-    except (OSError, StopIteration):
-        model = platform.processor() or platform.machine()
-    return f"{model}, {os.cpu_count()} cores seen, one used"
 
 
 PAGE = """\
@@ -276,7 +221,7 @@ def counts_only(chosen: list[models.Model]) -> None:
     from tapeless.targets.c.counts import op_counts
     from tapeless.targets.c.lower import lower
 
-    logs = []
+    ratios = []
     click.echo(
         "| model | value | value and gradient | over value | CasADi | over CasADi |\n|---|--:|--:|--:|--:|--:|"
     )
@@ -287,10 +232,10 @@ def counts_only(chosen: list[models.Model]) -> None:
             op_counts(lower(derive(program, k, None), k, "float64"))["total"] for k in ("forward", kind)
         )
         theirs = peers.operations(peers.function(model, kind))
-        logs.append(log(both / theirs))
+        ratios.append(both / theirs)
         row = (model.name, value, both, f"{both / value:.2f}", theirs, f"{both / theirs:.3f}")
         click.echo(f"| {' | '.join(map(str, row))} |")
-    click.echo(f"\ngeometric mean over CasADi: {exp(sum(logs) / len(logs)):.3f}")
+    click.echo(f"\ngeometric mean over CasADi: {cells.geometric_mean(ratios):.3f}")
 
 
 def scaling(limit: int) -> None:
@@ -330,24 +275,24 @@ def scaling(limit: int) -> None:
         click.echo(f"| exponent | | {' | '.join(f'{fit:.2f}' for fit in fits)} |")
 
 
-def write(output: Path, cells: list[dict[str, Any]], quick: bool, limit: float) -> None:
+def write(output: Path, results: list[dict[str, Any]], quick: bool, limit: float) -> None:
     """Write the page, its numbers and its picture."""
     output.mkdir(parents=True, exist_ok=True)
     page = PAGE.format(
         how="quick" if quick else "full",
         flags=f"{' --quick' if quick else ''} --limit {limit:g}",
-        versions=versions(),
-        processor=processor(),
+        versions=cells.versions(PACKAGES),
+        processor=f"{processor()}, {os.cpu_count()} cores seen, one used",
         load=os.getloadavg()[0],
-        rounds=3 if quick else 7,
+        rounds=ROUNDS[quick],
         batch="1e4" if quick else "1e5",
         limit=limit,
-        summary=summary(cells),
-        table=table(cells),
+        summary=summary(results),
+        table=table(results),
     )
     (output / "derivatives.md").write_text(page, encoding="utf-8")
-    (output / "derivatives.json").write_text(json.dumps(cells, indent=1) + "\n", encoding="utf-8")
-    picture(cells, output / "derivatives.png")
+    (output / "derivatives.json").write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
+    picture(results, output / "derivatives.png")
 
 
 SIZES: dict[str, tuple[int, int]] = {}
@@ -387,16 +332,16 @@ def main(
     limit = limit or (10 if quick else 60)
     everything = (*models.MODERATE, *models.LARGE, *between(models))
     SIZES.update({model.name: (model.size, model.outputs) for model in everything})
-    cells = []
+    results: list[dict[str, Any]] = []
     for name, kind in CELLS[quick]:
         if wanted(name):
-            cells.append(run_cell(name, kind, quick, limit))
-            click.echo(table(cells[-1:]) if len(cells) == 1 else table(cells[-1:]).split("\n", 2)[2])
+            results.append(run_cell(name, kind, quick, limit))
+            click.echo(table(results[-1:]) if len(results) == 1 else table(results[-1:]).split("\n", 2)[2])
             if output:  # as far as it has come
-                write(output, cells, quick, limit)
-    if not cells:
+                write(output, results, quick, limit)
+    if not results:
         raise click.BadParameter(f"no model is called like {only!r}", param_hint="--only")
-    click.echo("\n" + summary(cells))
+    click.echo("\n" + summary(results))
     return None
 
 

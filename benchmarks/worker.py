@@ -6,30 +6,16 @@ import json
 import os
 import sys
 import tempfile
-import time
 from pathlib import Path
-from statistics import median
 from typing import Any
+
+from cells import say, settle
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "tests"))
 
-
-def say(**message: Any) -> None:
-    print(json.dumps(message), flush=True)
-
-
-def sample(call: Any, least: float) -> float:
-    """Return seconds per call, from as many calls as take `least` seconds."""
-    count = 1
-    while True:
-        start = time.perf_counter()
-        for _ in range(count):
-            call()
-        spent = time.perf_counter() - start
-        if spent >= least:
-            return spent / count
-        count = max(2 * count, int(count * least / max(spent, 1e-9)))
+BUDGET = 60.0
+"""Seconds for the turns of all; only an evaluation of many seconds comes near."""
 
 
 def main(name: str, kind: str, batch: int, rounds: int, names: list[str]) -> None:
@@ -37,6 +23,7 @@ def main(name: str, kind: str, batch: int, rounds: int, names: list[str]) -> Non
     import rivals
 
     import models
+    from tapeless.bench.measure import Way, by_turns, clock_for
 
     by_name = {model.name: model for model in (*models.MODERATE, *models.LARGE, *between(models))}
     model = by_name[name]
@@ -68,13 +55,12 @@ def main(name: str, kind: str, batch: int, rounds: int, names: list[str]) -> Non
         if prepared.one is not None:
             ready[rival] = prepared
     say(event="start", rival="")
-    times: dict[str, dict[str, list[float]]] = {rival: {"one": [], "many": []} for rival in ready}
-    for _ in range(rounds):
-        for rival, prepared in ready.items():
-            times[rival]["one"].append(sample(prepared.one, 0.003))
-            times[rival]["many"].append(sample(prepared.many, 0.01))
-    for rival, found in times.items():
-        say(event="timed", rival=rival, **{what: median(values) for what, values in found.items()})
+    for what in ("one", "many"):
+        ways = {rival: Way(getattr(prepared, what)) for rival, prepared in ready.items()}
+        for rival, timing in by_turns(
+            ways, seconds=BUDGET, fewest=rounds, most=rounds, clock=clock_for(1)
+        ).items():
+            say(event="timed", rival=rival, **{what: timing.median})
 
 
 def between(models: Any) -> list[Any]:
@@ -90,11 +76,7 @@ def between(models: Any) -> list[Any]:
 
 
 if __name__ == "__main__":
-    os.environ["XLA_FLAGS"] = "--xla_cpu_multi_thread_eigen=false"
-    for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
-        os.environ[variable] = "1"
-    if hasattr(os, "sched_setaffinity"):
-        os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
+    settle()
     job = json.loads(sys.argv[1])
     with tempfile.TemporaryDirectory(prefix="derivatives-cache-") as cache:
         os.environ["TAPELESS_CACHE_DIR"] = cache

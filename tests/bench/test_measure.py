@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import time
 
 import pytest
 
@@ -96,3 +97,11 @@ def test_a_summary_of_samples():
     assert (found.median, found.low, found.high, found.best, found.samples) == (3.0, 2.0, 4.0, 1.0, 5)
     assert found.p90 == 5.0
     assert Timing.of([7.0]) == Timing(7.0, 7.0, 7.0, 7.0, 7.0, 1)
+
+
+def test_one_thread_is_measured_by_its_own_work():
+    """Another process on the same core is not counted, nor is sleep."""
+    assert measure.clock_for(1) is time.process_time
+    assert measure.clock_for(2) is time.perf_counter
+    found = by_turns({"sleeps": Way(lambda: time.sleep(0.02))}, seconds=0.01, clock=time.process_time)
+    assert found["sleeps"].best < 0.02

@@ -76,7 +76,9 @@ def by_turns(
     *,
     seconds: float,
     fewest: int = FEWEST,
+    most: int = _MOST,
     tick: Callable[[], None] | None = None,
+    clock: Callable[[], float] | None = None,
 ) -> dict[str, Timing]:
     """Time ways by turns.
 
@@ -92,19 +94,25 @@ def by_turns(
         For all together, roughly.
     fewest
         Turns at least. A way so slow that these would take all the time is called once, its only sample.
+    most
+        Turns at most.
     tick
         Called between turns, to show progress.
+    clock
+        What a sample is measured by, `time.perf_counter` where None; `clock_for` has a better one for a single
+        thread.
 
     Returns
     -------
     dict
         Name -> Timing.
     """
+    clock = clock or time.perf_counter
     with _collector_off():
         counts, spent = {}, {}
         samples: dict[str, list[float]] = {}
         for name, way in ways.items():
-            first, counts[name] = _calibrate(way.call, seconds / (2 * fewest))
+            first, counts[name] = _calibrate(way.call, seconds / (2 * fewest), clock)
             samples[name], spent[name] = [], 0.0
             if not counts[name]:
                 samples[name].append(first / way.repeats)
@@ -118,7 +126,7 @@ def by_turns(
                 began = time.perf_counter()
                 way, count = ways[name], counts[name]
                 way.call()
-                samples[name].append(_time(way.call, count) / (count * way.repeats))
+                samples[name].append(_time(way.call, count, clock) / (count * way.repeats))
                 spent[name] += time.perf_counter() - began
                 if tick is not None:
                     tick()
@@ -126,28 +134,40 @@ def by_turns(
             if turn >= fewest:
                 # Time that slow ways do not use is the others': they go on together until it has passed.
                 running = [name for name in running if spent[name] < 2 * share]
-                if turn >= _MOST or time.perf_counter() - started >= seconds:
+                if turn >= most or time.perf_counter() - started >= seconds:
                     break
     return {name: Timing.of(found) for name, found in samples.items()}
 
 
-def _time(call: Callable[[], Any], count: int) -> float:
-    start = time.perf_counter()
+def clock_for(threads: int) -> Callable[[], float]:
+    """Return the clock for so many threads.
+
+    For one it is the processor time of the process: what it spends while it runs, and not while another process has
+    the core. A process kept to one core that waits for nothing else spends just that. Several threads would add up
+    theirs, so for them it is the time on the wall.
+    """
+    return time.process_time if threads == 1 else time.perf_counter
+
+
+def _time(call: Callable[[], Any], count: int, clock: Callable[[], float]) -> float:
+    start = clock()
     for _ in range(count):
         call()
-    return time.perf_counter() - start
+    return clock() - start
 
 
-def _calibrate(call: Callable[[], Any], patience: float) -> tuple[float, int]:
+def _calibrate(call: Callable[[], Any], patience: float, clock: Callable[[], float]) -> tuple[float, int]:
     """Return the seconds of one call, and how many make a sample; 0 where one takes longer than the patience."""
-    spent = _time(call, 1)
+    spent = _time(call, 1, clock)
     if spent > patience:
         return spent, 0
     count = 1
-    while spent < _LEAST:
+    # A call that waits takes no processor time, and is not to be repeated for ever.
+    end = time.perf_counter() + patience
+    while spent < _LEAST and time.perf_counter() < end:
         count = min(max(2 * count, int(1.2 * count * _LEAST / max(spent, 1e-9))), 100 * count)
-        spent = _time(call, count)
-    return spent / count, max(1, round(count * _LEAST / spent))
+        spent = _time(call, count, clock)
+    return spent / count, max(1, min(count, round(count * _LEAST / max(spent, 1e-9))))
 
 
 @contextmanager

@@ -11,7 +11,7 @@ import numpy as np
 
 from tapeless.bench.compare import difference
 from tapeless.bench.machine import free_memory, on_cores, this_machine, versions
-from tapeless.bench.measure import Way, by_turns
+from tapeless.bench.measure import Way, by_turns, clock_for
 from tapeless.bench.peers.registry import KINDS, Peer, Prepared, Problem
 from tapeless.bench.points import Batch, cotangents_of, find_points, lanes_of
 from tapeless.bench.progress import Steps
@@ -180,7 +180,7 @@ class _Session:
         size = len(batch.lanes[0])
         cotangents = cotangents_of(self.function, size, self.settings.seed)
         given = cotangents if self.problem.takes_cotangents(what) else ()
-        ways, expected = self._ours(what, batch, given)
+        ways, expected = ours(self.function, self.problem, what, batch, given)
         differences: dict[str, float | None] = {}
         for name, prepared in self.ready.items():
             if (name, what) in self.refused:
@@ -193,23 +193,9 @@ class _Session:
                 self.refused.add((name, what))
                 self._note(_refusal(f"{name}, {what}", error))
         ways |= self.stream.ways(size, np.dtype(self.function.dtype).itemsize, self.settings.threads)
-        for name, timing in by_turns(ways, seconds=seconds).items():
+        clock = clock_for(self.settings.threads)
+        for name, timing in by_turns(ways, seconds=seconds, clock=clock).items():
             self.cells.append(Cell(what, size, name, timing, differences.get(name)))
-
-    def _ours(
-        self, what: str, batch: Batch, cotangents: tuple[Array, ...]
-    ) -> tuple[dict[str, Way], list[Array]]:
-        """Return our calls, and one array of our numbers per scalar, to compare."""
-        method = getattr(self.function, self.problem.kind(what))
-        arguments = (cotangents, *batch.primals) if self.problem.takes_cotangents(what) else batch.primals
-        new = method(*arguments)
-        out = _map(_aligned_like, new)
-        results = _flatten(method(*arguments, out=out))
-        ways = {
-            OURS: Way(lambda: method(*arguments)),
-            REUSED: Way(lambda: method(*arguments, out=out)),
-        }
-        return ways, lanes_of(results)
 
     def _note(self, text: str) -> None:
         if text not in self.notes:
@@ -246,6 +232,42 @@ class _Session:
                 self.notes.append(f"the numbers of {name} differ from ours, relatively by up to {value:.1e}")
 
 
+def ours(
+    function: Function, problem: Problem, what: str, batch: Batch, cotangents: tuple[Array, ...]
+) -> tuple[dict[str, Way], list[Array]]:
+    """Return calls that make new arrays and calls that write into given ones, and what they compute.
+
+    Parameters
+    ----------
+    function
+        The function.
+    problem
+        What is timed.
+    what
+        One of `KINDS`.
+    batch
+        The points.
+    cotangents
+        One per output where they are taken; else none.
+
+    Returns
+    -------
+    ways
+        Both calls by name, each called once.
+    results
+        One array per scalar, as peers give them.
+    """
+    method = getattr(function, problem.kind(what))
+    arguments = (cotangents, *batch.primals) if problem.takes_cotangents(what) else batch.primals
+    out = _map(_aligned_like, method(*arguments))
+    results = _flatten(method(*arguments, out=out))
+    ways = {
+        OURS: Way(lambda: method(*arguments)),
+        REUSED: Way(lambda: method(*arguments, out=out)),
+    }
+    return ways, lanes_of(results)
+
+
 def _refusal(what: str, error: Exception) -> str:
     text = str(error).strip().partition("\n")[0][:200]
     return (
@@ -277,4 +299,4 @@ def _aligned_like(array: Array) -> Array:
     return aligned
 
 
-__all__ = ["LARGE", "SECONDS", "SIZES", "Settings", "run"]
+__all__ = ["LARGE", "SECONDS", "SIZES", "Settings", "ours", "run"]

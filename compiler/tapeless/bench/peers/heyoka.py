@@ -88,5 +88,13 @@ class Heyoka:
             by = [self._variables[k] for k in problem.wrt_lanes]
             results += list(library.diff_tensors([total], by).gradient)
         scalar = np.float32 if problem.dtype == "float32" else float
-        function = library.cfunc(results, vars=[*self._variables, *bars], fp_type=scalar, force_avx512=True)
+        # Two vectors at a time keep the units busy while a chain of operations waits; its default is one.
+        width = 2 * library.recommended_simd_size(scalar)
+        function = library.cfunc(
+            results,
+            vars=[*self._variables, *bars],
+            fp_type=scalar,
+            batch_size=width,
+            force_avx512=True,
+        )
         return function, len(results)
