@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import keyword
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import product
@@ -177,6 +178,34 @@ def compile_program(program: Program, options: Options | None = None) -> Functio
     return _function(("program", program.digest()), lambda: program, options or Options())
 
 
+def compile_transformed(
+    function: Function,
+    what: Sequence[object],
+    transform: Callable[[Program], Program],
+    *,
+    kinds: tuple[str, ...],
+    wrt: tuple[str, ...],
+) -> Function:
+    """Compile what a transform makes of a Function's Program; where that is cached, neither is read.
+
+    Parameters
+    ----------
+    function
+        The function that is transformed. Its options hold, but for `wrt` and assumptions on inputs.
+    what
+        The transform and all that it depends on, as values that JSON knows.
+    transform
+        Program -> Program.
+    kinds
+        The kernels to build at once, `"forward"` among them; others follow when they are called.
+    wrt
+        The inputs of the new function to differentiate by.
+    """
+    options = function.options._replace(wrt=wrt, assume=())
+    material = ("transformed", json.dumps(what), *function.material)
+    return _function(material, lambda: transform(function.program), options, kinds)
+
+
 def compile_programs(programs: Sequence[Program], options: Options, name: str) -> Module:
     """Compile Programs into one module."""
     return _module([(("program", p.digest()), lambda p=p: p) for p in programs], options, name)  # type: ignore[misc]
@@ -198,9 +227,14 @@ def _check_assume(options: Options, known: Sequence[str]) -> None:
 Material = tuple[str, ...]
 
 
-def _function(material: Material, read: Callable[[], Program], options: Options) -> Function:
+def _function(
+    material: Material,
+    read: Callable[[], Program],
+    options: Options,
+    kinds: tuple[str, ...] = TOGETHER,
+) -> Function:
     read = _once(read, options.wrt)
-    [built] = assemble([Member(material, read, TOGETHER, options.wrt)], None, options)
+    [built] = assemble([Member(material, read, kinds, options.wrt)], None, options)
     return Function.of(built, options, material, read)
 
 

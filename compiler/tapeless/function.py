@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
     import sympy
 
+    from tapeless.bridges.scipy.objective import Objective
+    from tapeless.bridges.scipy.residuals import Residuals
+    from tapeless.bridges.scipy.rhs import RightHandSide
     from tapeless.ir.program import Program
     from tapeless.runtime.arrays import Caller
     from tapeless.targets.c.kernel import Source
@@ -116,6 +119,16 @@ class Function:
         return tuple(name for name, _ in self._face.outputs)
 
     @property
+    def input_shapes(self) -> tuple[tuple[int, ...], ...]:
+        """Core shapes of the inputs, in order."""
+        return tuple(shape for _, shape in self._face.inputs)
+
+    @property
+    def output_shapes(self) -> tuple[tuple[int, ...], ...]:
+        """Core shapes of the outputs, in order."""
+        return tuple(shape for _, shape in self._face.outputs)
+
+    @property
     def wrt(self) -> tuple[str, ...]:
         return self._options.wrt or self.input_names
 
@@ -127,6 +140,11 @@ class Function:
     def options(self) -> Options:
         """The options it was compiled with."""
         return self._options
+
+    @property
+    def material(self) -> tuple[str, ...]:
+        """What it was compiled from, in a form that identifies it without its Program."""
+        return self._material
 
     @property
     def signature(self) -> str:
@@ -531,6 +549,32 @@ class Function:
         from tapeless.export import export  # not needed on a warm start
 
         return export([(self.program, self._options)], self.name, folder)
+
+    # ---- in SciPy
+
+    def low_level_callable(self, /, *variables: str, **options: Any) -> Any:
+        """Return a C function for `quad` and `nquad`; see `tapeless.bridges.scipy.callables`."""
+        from tapeless.bridges.scipy.callables import low_level_callable
+
+        return low_level_callable(self, *variables, **options)
+
+    def objective(self, /, *inputs: str, **options: Any) -> Objective:
+        """Return an objective for `minimize`; see `tapeless.bridges.scipy.objective`."""
+        from tapeless.bridges.scipy.objective import objective
+
+        return objective(self, *inputs, **options)
+
+    def residuals(self, data: Any = None, /, **options: Any) -> Residuals:
+        """Return residuals for `least_squares` and `curve_fit`; see `tapeless.bridges.scipy.residuals`."""
+        from tapeless.bridges.scipy.residuals import residuals
+
+        return residuals(self, data, **options)
+
+    def rhs(self, /, *state: str, **options: Any) -> RightHandSide:
+        """Return a right-hand side for `solve_ivp`; see `tapeless.bridges.scipy.rhs`."""
+        from tapeless.bridges.scipy.rhs import rhs
+
+        return rhs(self, *state, **options)
 
     # ---- how it is shown, copied and sent
 
