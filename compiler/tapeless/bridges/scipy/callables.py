@@ -141,9 +141,8 @@ def _form(function: Function, asked: str | None, variables: int, has_bound: bool
     where = f"{function.name}.low_level_callable"
     if asked is None:
         return "double (double, void *)" if variables == 1 else "double (int, double *, void *)"
-    form = " ".join(str(asked).replace("*", " * ").replace("* )", "*)").split()).replace("* ,", "*,")
-    form = form.replace("( ", "(").replace(" )", ")")
-    if form not in _FORMS:
+    form = next((known for known in _FORMS if _bare(known) == _bare(asked)), "")
+    if not form:
         raise ArgumentError(
             f"{where}: signature must be one of {', '.join(map(repr, _FORMS))}, not {asked!r}"
         )
@@ -152,6 +151,10 @@ def _form(function: Function, asked: str | None, variables: int, has_bound: bool
     if form in _ALONE and has_bound:
         raise ArgumentError(f"{where}: {form!r} has no place for bound values; leave signature out")
     return form
+
+
+def _bare(signature: object) -> str:
+    return "".join(str(signature).split())
 
 
 def _output(function: Function, asked: str | None) -> int:
