@@ -72,7 +72,7 @@ class _Group(click.Group):
 def _message(error: Exception, subcommand: str | None) -> str:
     if isinstance(error, CacheError):  # in the words of this command
         text = str(error)
-        if subcommand not in ("compile", "check"):
+        if subcommand not in ("compile", "check", "report"):
             text = text.replace(", or pass cache=False", "")
         return text.replace("cache=False", "--no-cache")
     if isinstance(error, TapelessError):
@@ -427,19 +427,96 @@ def check(
     function: Function = tapeless.compile(
         _one(formula, from_file), name=name, inputs=inputs, wrt=wrt, dtype=dtype, cc=cc, cache=cache
     )
+    _check_ranges(function, ranges)
+    try:
+        checked = function.check(points=points, ranges=ranges, seed=seed)
+    except ArgumentError as error:
+        raise _nowhere(function, error) from None
+    click.echo(str(checked))
+    if not checked.ok:
+        ctx.exit(1)
+
+
+# ---------------------------------------------------------------- report
+
+
+@command.command()
+@_with(_SHARED)
+@_with(_BUILDING)
+@click.option(
+    "-o",
+    "--output",
+    metavar="FILE",
+    default="report.html",
+    show_default=True,
+    help="Write the page there; - for standard output.",
+)
+@click.option(
+    "--range",
+    "ranges",
+    multiple=True,
+    metavar="X=LOW:HIGH",
+    callback=_ranges,
+    help="Check and draw an input over this range; may be repeated.",
+)
+@click.option(
+    "--points", type=click.IntRange(min=1), default=32, show_default=True, help="How many points to check."
+)
+@click.option("--seed", type=int, default=0, show_default=True, help="Seed of the points drawn.")
+@click.option("--bench", is_flag=True, help="Time calls as well.")
+@click.pass_context
+def report(
+    ctx: click.Context,
+    *,
+    formula: str | None,
+    from_file: str | None,
+    name: str | None,
+    inputs: tuple[str, ...] | None,
+    wrt: tuple[str, ...] | None,
+    dtype: str,
+    cc: str | None,
+    cache: bool,
+    output: str,
+    ranges: dict[str, tuple[float, float]],
+    points: int,
+    seed: int,
+    bench: bool,
+) -> None:
+    """Write a page about FORMULA: formulas, graph, check, curves, costs, source.
+
+    The page is one file that asks for nothing from elsewhere. Exits with 1 where the check fails; the page is written
+    all the same.
+    """
+    import tapeless
+    from tapeless.report import Report
+
+    function: Function = tapeless.compile(
+        _one(formula, from_file), name=name, inputs=inputs, wrt=wrt, dtype=dtype, cc=cc, cache=cache
+    )
+    _check_ranges(function, ranges)
+    try:
+        found = Report(function, ranges=ranges, points=points, seed=seed, bench=bench)
+    except ArgumentError as error:
+        raise _nowhere(function, error) from None
+    if output == "-":
+        click.echo(found.html.encode("utf-8"), nl=False)
+    else:
+        Path(output).write_text(found.html, encoding="utf-8")
+        click.echo(f"{function.name}: {found.check.summary}, written to {output}")
+    if not found.check.ok:
+        ctx.exit(1)
+
+
+def _check_ranges(function: Function, ranges: Mapping[str, tuple[float, float]]) -> None:
     for unknown in ranges.keys() - set(function.input_names):
         known = ", ".join(function.input_names)
         raise ArgumentError(f"--range names {unknown!r}; the inputs of {function.name} are {known}")
-    try:
-        report = function.check(points=points, ranges=ranges, seed=seed)
-    except ArgumentError as error:  # no point of the domain was found; here the remedy is an option
-        what = str(error).partition(";")[0]
-        raise ArgumentError(
-            f"{what}; say where to look with --range {function.input_names[0]}=LOW:HIGH"
-        ) from None
-    click.echo(str(report))
-    if not report.ok:
-        ctx.exit(1)
+
+
+def _nowhere(function: Function, error: ArgumentError) -> ArgumentError:
+    """Say that no point of the domain was found; here the remedy is an option."""
+    what = str(error).partition(";")[0]
+    return ArgumentError(f"{what}; say where to look with --range {function.input_names[0]}=LOW:HIGH")
 
 
 # ---------------------------------------------------------------- bench

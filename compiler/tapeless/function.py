@@ -35,8 +35,6 @@ Out = Any
 
 _KEYWORDS: Final = {"out": "the array for the result", "wrt": "the choice of gradients"}
 """Keywords of calls that an input may be called like."""
-_SHOWN: Final = 2000
-"""Operations, written out as a tree, beyond which a formula is not shown as LaTeX."""
 
 
 class Function:
@@ -582,17 +580,17 @@ class Function:
         outputs = ", ".join(self.output_names)
         return f"<tapeless {self.name}({', '.join(self.input_names)}) -> {outputs}, {self.dtype}>"
 
-    def _repr_latex_(self) -> str | None:
-        """Return the formulas in LaTeX; None where they are too large to be read, and `repr` is shown instead."""
-        import sympy
+    def _repr_html_(self) -> str | None:
+        """Return formulas, derivatives, operations and folded C for a notebook; None for a large function."""
+        from tapeless.report.notebook import html
 
-        if _written_out(self.program) > _SHOWN:
-            return None
-        try:
-            rows = [f"{sympy.latex(sympy.Symbol(k))} &= {sympy.latex(v)}" for k, v in self.formulas.items()]
-        except RecursionError:
-            return None
-        return "$\\begin{aligned}" + r" \\ ".join(rows) + "\\end{aligned}$"
+        return html(self)
+
+    def _repr_latex_(self) -> str | None:
+        """Return formulas and derivatives in LaTeX; None where they are too large to be read."""
+        from tapeless.report.notebook import latex
+
+        return latex(self)
 
     def __copy__(self) -> Function:
         return self
@@ -698,14 +696,6 @@ class Function:
         from tapeless.frontend.trace import call_program
 
         return call_program(self.program, primals)
-
-
-def _written_out(program: Program) -> int:
-    """Count the operations of all outputs as trees, in which what is shared stands several times, up to a limit."""
-    sizes: list[int] = []
-    for args in program.graph.args:
-        sizes.append(min(1 + sum(sizes[arg] for arg in args), _SHOWN + 1))
-    return sum(sizes[node] for node in program.roots)
 
 
 def _kept(wrt: Wrt) -> str | tuple[str, ...] | None:

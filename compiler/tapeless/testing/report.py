@@ -146,7 +146,9 @@ class CheckReport:
             return f"{count - unchecked} of {count} ok, {unchecked} not checked"
         return f"all {count} ok" if count > 1 else "ok"
 
-    def _cells(self) -> list[tuple[str, ...]]:
+    @property
+    def cells(self) -> list[tuple[str, ...]]:
+        """The texts of the table, row by row, in the order of its headings."""
         return [
             (
                 row.name,
@@ -161,7 +163,7 @@ class CheckReport:
         ]
 
     def __str__(self) -> str:
-        cells = [_HEADINGS, *self._cells()]
+        cells = [_HEADINGS, *self.cells]
         widths = [max(len(row[k]) for row in cells) for k in range(len(_HEADINGS))]
         lines = [self.title]
         for row in cells:
@@ -177,7 +179,7 @@ class CheckReport:
     def _repr_html_(self) -> str:
         head = "".join(f"<th>{escape(text)}</th>" for text in _HEADINGS)
         body = "".join(
-            "<tr>" + "".join(f"<td>{escape(text)}</td>" for text in row) + "</tr>" for row in self._cells()
+            "<tr>" + "".join(f"<td>{escape(text)}</td>" for text in row) + "</tr>" for row in self.cells
         )
         notes = "".join(f"<br>{escape(row.name)}: {escape(row.note)}" for row in self.rows if row.note)
         return (
