@@ -525,3 +525,44 @@ print([name for name in ("scipy", "torch", "jax") if name in sys.modules])
         [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True
     )
     assert done.stdout == "[]\n"
+
+
+# ---------------------------------------------------------------- report
+
+
+def test_report_writes_a_page(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    done = run("report", LINE, "-o", "line.html", "--points", "4")
+    assert (done.exit_code, done.stderr) == (0, "")
+    assert done.stdout == "line: all 4 ok, written to line.html\n"
+    page = (tmp_path / "line.html").read_text(encoding="utf-8")
+    assert page.startswith("<!doctype html>")
+    assert "w*x + b" in page
+
+
+def test_report_to_standard_output(tmp_path):
+    done = start("report", LINE, "-o", "-", "--points", "2", cwd=tmp_path)
+    assert done.returncode == 0
+    assert done.stdout.startswith("<!doctype html>")
+    assert done.stdout.rstrip().endswith("</html>")
+
+
+def test_report_over_ranges(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    done = run("report", "log(x - 10)", "--range", "x=11:12", "--points", "2", "--bench")
+    assert done.exit_code == 0
+    assert "Throughput" in (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert_refused(run("report", "log(x - 10)"), "--range x=LOW:HIGH")
+    assert_refused(run("report", LINE, "--range", "q=0:1"), "'q'", "w, x, b")
+    assert_refused(run("report", LINE, "-o", "nowhere/line.html"), "nowhere/line.html")
+
+
+def test_report_exits_with_1_where_the_check_fails(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    right = tapeless.Function.backward
+    wrong = lambda self, bars, *primals: tuple(2.0 * part for part in right(self, bars, *primals))  # noqa: E731
+    monkeypatch.setattr(tapeless.Function, "backward", wrong)
+    done = run("report", "f(x) = x**2", "--points", "4")
+    assert done.exit_code == 1
+    assert "FAILED" in done.stdout
+    assert "FAILED" in (tmp_path / "report.html").read_text(encoding="utf-8")

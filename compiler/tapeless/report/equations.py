@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import groupby, islice, product
 from typing import TYPE_CHECKING, Any, Final
 
 import sympy
@@ -21,7 +22,9 @@ if TYPE_CHECKING:
 
 MOST_ENTRIES: Final = 40
 """Derivatives that are written out."""
-MOST_PARTS: Final = 60
+MOST_PARTS: Final = 24
+MOST_OPERATIONS: Final = 800
+"""Parts with names, and operations and names in all lines together, that are written out."""
 _PLAIN: Final = re.compile(r"[^\W\d]\w*(\[[\d, ]+\])?")
 _symbol: Final[Any] = sympy.Symbol  # which has no annotations
 
@@ -114,9 +117,13 @@ def derivatives(program: Program, wrt: Sequence[str]) -> Equations:
 def latex_name(text: str) -> str:
     """Return a name in LaTeX; of one that is no identifier nothing is left that LaTeX or a browser would run."""
     if not _PLAIN.fullmatch(text):
-        return "".join(
-            _ESCAPED.get(letter) or rf"\text{{{letter}}}" for letter in text if letter.isprintable()
-        )
+        parts = []
+        for special, letters in groupby(filter(str.isprintable, text), _ESCAPED.__contains__):
+            word = list(letters)
+            parts.append(
+                "".join(map(_ESCAPED.__getitem__, word)) if special else rf"\text{{{''.join(word)}}}"
+            )
+        return f"{{{''.join(parts)}}}"
     written = str(sympy.latex(_symbol(text)))
     return rf"\mathrm{{{text}}}" if written == text and len(text) > 1 else written
 
@@ -133,7 +140,8 @@ _ESCAPED: Final = {
 
 def _equations(program: Program, lefts: Sequence[tuple[Markup, str]]) -> Equations:
     found = named_parts(program)
-    if len(found.parts) > MOST_PARTS:
+    expressions = [*(expression for _, expression in found.parts), *found.formulas]
+    if len(found.parts) > MOST_PARTS or _size(expressions) > MOST_OPERATIONS:
         return Equations((), note=f"{len(program.graph)} operations, too many to write out")
     names = {symbol: latex_name(str(symbol)) for item in program.inputs for symbol in symbols_of(item)}
     names |= {_symbol(part, real=True): latex_name(part) for part, _ in found.parts}
@@ -152,6 +160,12 @@ def _equations(program: Program, lefts: Sequence[tuple[Markup, str]]) -> Equatio
     return Equations(tuple(lines), tuple(parts))
 
 
+def _size(expressions: Sequence[Any]) -> int:
+    """Count operations and names, up to somewhat more than the most that are shown."""
+    nodes = (node for expression in expressions for node in sympy.preorder_traversal(expression))
+    return sum(1 for _ in islice(nodes, MOST_OPERATIONS + 1))
+
+
 def _applied(program: Program) -> tuple[Markup, str]:
     """Return the name of a function with its inputs behind it."""
     inner: list[Markup] = []
@@ -167,8 +181,6 @@ def _applied(program: Program) -> tuple[Markup, str]:
 
 
 def _output_scalars(program: Program) -> list[str]:
-    from itertools import product
-
     return [
         f"{output.name}[{', '.join(map(str, index))}]" if output.shape else output.name
         for output in program.outputs

@@ -12,6 +12,7 @@ from fractions import Fraction
 from typing import Any, Final
 
 import sympy
+from sympy.codegen import cfunctions
 
 from tapeless.ir.notation import is_decimal
 from tapeless.report.markup import Markup, element, text
@@ -50,6 +51,7 @@ _FUNCTIONS: Final[dict[Any, str]] = {
     sympy.acosh: "arcosh",
     sympy.atanh: "artanh",
 }
+_BASES: Final[dict[Any, str]] = {cfunctions.log2: "2", cfunctions.log10: "10"}
 _FENCES: Final[dict[Any, tuple[str, str]]] = {
     sympy.Abs: ("|", "|"),
     sympy.floor: ("⌊", "⌋"),
@@ -69,7 +71,8 @@ _DIGITS: Final = 9
 _SHORT_EXPONENT: Final = 12
 """Operations in an exponent of e beyond which exp( ) is written."""
 _PLAIN_QUOTIENT: Final = 12
-"""Denominators up to this are written as fractions, others as decimals where they end."""
+_SIMPLE: Final = 1000
+"""Up to these a quotient is written as a fraction; others as decimals where they end."""
 
 _Written = tuple[Markup, int]
 """A formula, and how tightly its outermost operation binds."""
@@ -188,13 +191,18 @@ def number(value: Fraction) -> _Written:
     if value < 0:
         written, level = number(-value)
         return element("mrow", operator(_MINUS, form="prefix"), written), min(level, _SUM)
-    if value.denominator == 1 or (is_decimal(value) and value.denominator > _PLAIN_QUOTIENT):
-        return _decimal(value)
-    if len(str(value.denominator)) + len(str(value.numerator)) > 2 * _DIGITS:
+    digits = len(str(value.denominator)) + len(str(value.numerator))
+    if _is_decimal(value) or digits > 2 * _DIGITS:
         return _decimal(value)
     return element(
         "mfrac", element("mn", str(value.numerator)), element("mn", str(value.denominator))
     ), _PRODUCT
+
+
+def _is_decimal(value: Fraction) -> bool:
+    """Whether a number is better written as a decimal than as a quotient."""
+    simple = value.denominator <= _PLAIN_QUOTIENT and value.numerator < _SIMPLE
+    return value.denominator == 1 or (is_decimal(value) and not simple)
 
 
 def _decimal(value: Fraction) -> _Written:
@@ -280,7 +288,7 @@ def _factors(expr: Any) -> tuple[bool, Markup, int]:
     top, bottom = coefficient.numerator, coefficient.denominator
     over: list[Markup] = []
     under: list[Markup] = []
-    if bottom > _PLAIN_QUOTIENT and is_decimal(coefficient):
+    if bottom > 1 and _is_decimal(coefficient):
         over.append(_decimal(coefficient)[0])
     else:
         if top != 1:
@@ -379,6 +387,8 @@ def _function(expr: Any) -> _Written:
 
 def _function_name(expr: Any) -> Markup:
     kind = type(expr)
+    if kind in _BASES:
+        return element("msub", element("mi", "log"), element("mn", _BASES[kind]))
     return element(
         "mi", _FUNCTIONS.get(kind) or getattr(kind, "spelling", None) or kind.__name__, mathvariant="normal"
     )
@@ -430,7 +440,7 @@ def _not(expr: Any) -> _Written:
     return element("mrow", element("mtext", "not\u00a0"), _at(expr.args[0], _ATOM)), _COMPARISON
 
 
-_UNAPPLIED: Final = (sympy.exp, sympy.Piecewise)
+_UNAPPLIED: Final = (sympy.exp, sympy.Piecewise, cfunctions.Cbrt, cfunctions.exp2)
 _WRITERS: Final[tuple[tuple[Any, Callable[[Any], _Written]], ...]] = (
     (sympy.Symbol, _symbol),
     (sympy.Rational, _rational),
@@ -446,6 +456,8 @@ _WRITERS: Final[tuple[tuple[Any, Callable[[Any], _Written]], ...]] = (
     (sympy.Mul, _product),
     (sympy.Pow, _power),
     (sympy.exp, _exponential),
+    (cfunctions.Cbrt, lambda expr: (element("mroot", _write(expr.args[0])[0], element("mn", "3")), _ATOM)),
+    (cfunctions.exp2, lambda expr: (element("msup", element("mn", "2"), _write(expr.args[0])[0]), _POWER)),
     (sympy.Piecewise, _piecewise),
     (tuple(_FENCES), _fence),
     (tuple(_RELATIONS), _relation),
