@@ -84,17 +84,12 @@ typedef struct {
     atomic_int merging;
 } plan;
 
-/* A lane on its way from a tile to memory. */
-typedef struct {
-    char *to;
-    const char *from;
-} flow;
-
 /* What a thread works with. */
 typedef struct {
     /* By lane: */
     void **lanes;
-    ptrdiff_t *strides; /* from strip to strip, bytes */
+    void **moved;    /* to the strip */
+    ptrdiff_t *mask; /* all ones for those that move from strip to strip */
     flow *flows;        /* `streams` of them for the tile */
     ptrdiff_t streams;
     /* By operand: */
@@ -188,7 +183,10 @@ static size_t set_up(const plan *p, desk *d, void *memory)
     arena from = {memory, 0};
     ptrdiff_t count = p->n_in + p->n_out, wide = 0, stage = 0;
     d->lanes = take(&from, sizeof *d->lanes, p->lanes);
-    d->strides = take(&from, sizeof *d->strides, p->lanes);
+    d->moved = take(&from, sizeof *d->moved, p->strip > 0 ? p->lanes : 0);
+    d->mask = take(&from, sizeof *d->mask, p->lanes);
+    if (memory != NULL)
+        memset(memory, 0, from.used); /* lanes are moved four at a time */
     d->flows = take(&from, sizeof *d->flows, p->strip > 0 ? p->lanes - p->lanes_in : 0);
     d->data = take(&from, sizeof *d->data, count);
     d->tile = take(&from, sizeof *d->tile, count);
@@ -204,7 +202,7 @@ static size_t set_up(const plan *p, desk *d, void *memory)
         ptrdiff_t dimensions = larger(larger(o->batch[0].dimensions, o->batch[1].dimensions),
                                       larger(o->kept[0].dimensions, o->kept[1].dimensions));
         ptrdiff_t *index = take(&from, sizeof *index, 2 * dimensions);
-        char *tile = take(&from, 1, o->lanes * (o->room > 0 ? pitch_of(p, o) : 0));
+        char *tile = take(&from, 1, o->room > 0 ? LINE + o->lanes * pitch_of(p, o) : 0);
         double *sum = NULL;
         if (o->how == SUMMED) {
             wide = larger(wide, o->lanes);
@@ -214,7 +212,7 @@ static size_t set_up(const plan *p, desk *d, void *memory)
             stage = larger(stage, o->lanes);
         }
         if (memory != NULL) {
-            d->tile[k] = tile;
+            d->tile[k] = tile + LINE; /* a line before each lane is free */
             d->at[k].index = index;
             d->kept_at[k].index = index + dimensions;
             d->sum[k] = sum;
@@ -222,7 +220,9 @@ static size_t set_up(const plan *p, desk *d, void *memory)
         }
     }
     d->wide = take(&from, sizeof *d->wide, p->itemsize == 4 ? wide * p->tile : 0);
-    d->stage = take(&from, (size_t)p->itemsize, p->strip > 0 ? stage * p->tile : 0);
+    d->stage = take(&from, 1, p->strip > 0 ? LINE + stage * p->tile * p->itemsize : 0);
+    if (memory != NULL)
+        d->stage += LINE;
     return from.used;
 }
 
@@ -238,7 +238,7 @@ static void fill_tiles(const plan *p, desk *d)
         pack(p->itemsize, d->tile[k], pitch, o->data, o->lanes, o->lane_stride, &o->batch[0], &d->at[k], o->room);
         for (ptrdiff_t lane = 0; lane < o->lanes; lane++) {
             d->lanes[o->first + lane] = d->tile[k] + lane * pitch;
-            d->strides[o->first + lane] = o->how == CYCLE ? p->strip * p->itemsize : 0;
+            d->mask[o->first + lane] = 0;
         }
     }
 }
@@ -251,28 +251,27 @@ static int lies_well(const plan *p, const operand *o, const layout *where, const
            (uintptr_t)(data + at->offset) % (uintptr_t)p->itemsize == 0 && o->lane_stride % p->itemsize == 0;
 }
 
-static void point(desk *d, const operand *o, char *lane, ptrdiff_t distance, ptrdiff_t stride)
+static void point(desk *d, const operand *o, char *lane, ptrdiff_t distance, ptrdiff_t mask)
 {
     for (ptrdiff_t k = o->first; k < o->first + o->lanes; k++, lane += distance) {
         d->lanes[k] = lane;
-        d->strides[k] = stride;
+        d->mask[k] = mask;
     }
 }
 
 static void place_input(const plan *p, desk *d, ptrdiff_t k, int last, ptrdiff_t start, ptrdiff_t n)
 {
     const operand *o = &p->operands[k];
-    ptrdiff_t stride = p->strip * p->itemsize;
     if (o->how == DIRECT) {
-        point(d, o, d->data[k] + start * p->itemsize, o->lane_stride, stride);
+        point(d, o, d->data[k] + start * p->itemsize, o->lane_stride, -1);
     } else if (o->how == CYCLE) {
-        point(d, o, d->tile[k] + start % o->batch[last].extent[1] * p->itemsize, pitch_of(p, o), stride);
+        point(d, o, d->tile[k] + start % o->batch[last].extent[1] * p->itemsize, pitch_of(p, o), -1);
     } else if (o->how == PACKED) {
         if (lies_well(p, o, &o->batch[last], &d->at[k], d->data[k], n)) {
-            point(d, o, d->data[k] + d->at[k].offset, o->lane_stride, stride);
+            point(d, o, d->data[k] + d->at[k].offset, o->lane_stride, -1);
             advance(&o->batch[last], &d->at[k], n);
         } else {
-            point(d, o, d->tile[k], pitch_of(p, o), stride);
+            point(d, o, d->tile[k], pitch_of(p, o), -1);
             pack(p->itemsize, d->tile[k], pitch_of(p, o), d->data[k], o->lanes, o->lane_stride, &o->batch[last],
                  &d->at[k], n);
         }
@@ -289,37 +288,51 @@ static void place_result(const plan *p, desk *d, ptrdiff_t k, int last, ptrdiff_
         there = d->data[k] + d->at[k].offset;
     d->written[k] = there != NULL;
     if (there == NULL) {
-        point(d, o, d->tile[k], pitch_of(p, o), p->strip * p->itemsize);
+        point(d, o, d->tile[k], pitch_of(p, o), -1);
     } else if (p->strip == 0) {
-        point(d, o, there, o->lane_stride, 0);
+        point(d, o, there, o->lane_stride, -1);
     } else {
         point(d, o, d->tile[k], pitch_of(p, o), 0);
         for (ptrdiff_t lane = 0; lane < o->lanes; lane++)
-            d->flows[d->streams++] = (flow){there + lane * o->lane_stride, d->lanes[o->first + lane]};
+            d->flows[d->streams++] = (flow){there + lane * o->lane_stride, d->lanes[o->first + lane], 0};
     }
 }
 
-/* Run the kernel strip by strip, and stream what it wrote before the next. This loop takes as long as the memory it
- * keeps busy, so that little may be done in it. */
+/* Run the kernel strip by strip, and stream what it wrote before the next. Reading for one strip overlaps with writing
+ * of the one before, the more the fewer instructions lie between: lanes are moved four at a time, always from where
+ * they are at the tile's beginning, and where all is aligned lines are streamed without a look at it. */
 static void run_strips(const plan *p, const desk *d, ptrdiff_t n)
 {
+    const ptrdiff_t strip = p->strip, bytes = strip * p->itemsize, streams = d->streams, *mask = d->mask;
+    const ptrdiff_t moving = streams == p->lanes - p->lanes_in ? p->lanes_in : p->lanes;
     kernel_function *kernel = p->kernel;
-    const ptrdiff_t strip = p->strip, itemsize = p->itemsize, lanes = p->lanes, streams = d->streams;
-    const ptrdiff_t *strides = d->strides;
-    void **table = d->lanes, **out = table + p->lanes_in;
+    char **start = (char **)d->lanes, **lanes = (char **)d->moved;
+    const void *const *in = (const void *const *)d->moved;
+    void *const *out = (moving == p->lanes ? d->moved : d->lanes) + p->lanes_in;
     flow *flows = d->flows;
-    for (;; n -= strip) {
-        ptrdiff_t m = smaller(strip, n), bytes = m * itemsize;
-        kernel(m, (const void *const *)table, out);
-        for (ptrdiff_t k = 0; k < streams; k++) {
-            stream(flows[k].to, flows[k].from, bytes);
-            flows[k].to += bytes;
+    uintptr_t aligned = (uintptr_t)bytes;
+    for (ptrdiff_t k = 0; k < streams; k++)
+        aligned |= (uintptr_t)flows[k].to;
+    for (ptrdiff_t done = 0, left = n; left > 0; left -= strip, done += bytes) {
+        ptrdiff_t m = smaller(left, strip);
+        for (ptrdiff_t k = 0; k < moving; k += 4) {
+            lanes[k] = start[k] + (done & mask[k]);
+            lanes[k + 1] = start[k + 1] + (done & mask[k + 1]);
+            lanes[k + 2] = start[k + 2] + (done & mask[k + 2]);
+            lanes[k + 3] = start[k + 3] + (done & mask[k + 3]);
         }
-        if (n <= strip)
-            return;
-        for (ptrdiff_t lane = 0; lane < lanes; lane++)
-            table[lane] = (char *)table[lane] + strides[lane];
+        kernel(m, in, out);
+        if (aligned % LINE == 0 && m == strip)
+            for (ptrdiff_t k = 0; k < streams; k++) {
+                stream_lines(flows[k].to, flows[k].tile, bytes);
+                flows[k].to += bytes;
+            }
+        else
+            for (ptrdiff_t k = 0; k < streams; k++)
+                stream(&flows[k], m * p->itemsize);
     }
+    for (ptrdiff_t k = 0; k < streams; k++)
+        end_stream(&flows[k]);
 }
 
 static void run_kernel(const plan *p, const desk *d, ptrdiff_t n)
@@ -359,7 +372,9 @@ static void deliver(const plan *p, desk *d, ptrdiff_t k, int last, ptrdiff_t n)
         ptrdiff_t none = 0;
         cursor start = {0, &none};
         unpack(p->itemsize, d->tile[k], pitch, d->stage, o->lanes, o->lane_stride, &table, &start, n);
-        stream(d->data[k] + d->at[k].offset, d->stage, n * where->stride[0]);
+        flow rows = {d->data[k] + d->at[k].offset, d->stage, 0};
+        stream(&rows, n * where->stride[0]);
+        end_stream(&rows);
         advance(where, &d->at[k], n);
     } else if (o->how == PACKED) {
         unpack(p->itemsize, d->tile[k], pitch, d->data[k], o->lanes, o->lane_stride, where, &d->at[k], n);
@@ -533,7 +548,7 @@ static ptrdiff_t do_blocks(void *context, int helping)
         done++;
     }
     if (p->strip > 0)
-        end_streams();
+        order_streams();
     if (helping)
         free(memory);
     return done;

@@ -33,6 +33,11 @@ static inline two64 load_two64(const char *from)
     return word;
 }
 
+static inline void store_two64(char *to, two64 word)
+{
+    memcpy(to, &word, sizeof word);
+}
+
 static inline four32 load_four32(const char *from)
 {
     four32 word;
@@ -55,9 +60,10 @@ static inline ptrdiff_t pack_pair_8(char *a, char *b, const char *from, ptrdiff_
     for (; i + 4 <= n; i += 4, from += 4 * stride) {
         two64 p = load_two64(from), q = load_two64(from + stride);
         two64 r = load_two64(from + 2 * stride), s = load_two64(from + 3 * stride);
-        two64 out[4] = {PICK2(p, q, 0, 2), PICK2(r, s, 0, 2), PICK2(p, q, 1, 3), PICK2(r, s, 1, 3)};
-        memcpy(a + i * 8, out, 32);
-        memcpy(b + i * 8, out + 2, 32);
+        store_two64(a + i * 8, PICK2(p, q, 0, 2));
+        store_two64(a + i * 8 + 16, PICK2(r, s, 0, 2));
+        store_two64(b + i * 8, PICK2(p, q, 1, 3));
+        store_two64(b + i * 8 + 16, PICK2(r, s, 1, 3));
     }
     return i;
 }
@@ -67,9 +73,8 @@ static inline ptrdiff_t unpack_pair_8(char *to, ptrdiff_t stride, const char *a,
     ptrdiff_t i = 0;
     for (; i + 2 <= n; i += 2, to += 2 * stride) {
         two64 p = load_two64(a + i * 8), q = load_two64(b + i * 8);
-        two64 first = PICK2(p, q, 0, 2), second = PICK2(p, q, 1, 3);
-        memcpy(to, &first, 16);
-        memcpy(to + stride, &second, 16);
+        store_two64(to, PICK2(p, q, 0, 2));
+        store_two64(to + stride, PICK2(p, q, 1, 3));
     }
     return i;
 }
@@ -91,11 +96,10 @@ static inline ptrdiff_t unpack_pair_4(char *to, ptrdiff_t stride, const char *a,
     ptrdiff_t i = 0;
     for (; i + 4 <= n; i += 4, to += 4 * stride) {
         four32 p = load_four32(a + i * 4), q = load_four32(b + i * 4);
-        four32 low = PICK4(p, q, 0, 4, 1, 5), high = PICK4(p, q, 2, 6, 3, 7);
-        memcpy(to, &low, 8);
-        memcpy(to + stride, (char *)&low + 8, 8);
-        memcpy(to + 2 * stride, &high, 8);
-        memcpy(to + 3 * stride, (char *)&high + 8, 8);
+        two64 low = (two64)PICK4(p, q, 0, 4, 1, 5), high = (two64)PICK4(p, q, 2, 6, 3, 7);
+        uint64_t rows[4] = {low[0], low[1], high[0], high[1]};
+        for (int k = 0; k < 4; k++)
+            memcpy(to + k * stride, &rows[k], sizeof rows[k]);
     }
     return i;
 }
@@ -245,6 +249,7 @@ static void unpack(int itemsize, const char *tile, ptrdiff_t pitch, char *data, 
 #endif
 
 #ifdef STREAM
+enum { CAN_STREAM = 1 };
 #if defined(__AVX512F__)
 typedef long long stream_word __attribute__((vector_size(64), may_alias));
 #elif defined(__AVX__)
@@ -252,55 +257,70 @@ typedef long long stream_word __attribute__((vector_size(32), may_alias));
 #else
 typedef long long stream_word __attribute__((vector_size(16), may_alias));
 #endif
-
 typedef long long stream_source __attribute__((vector_size(sizeof(stream_word)), aligned(1), may_alias));
 
 static inline void stream_lines(char *to, const char *from, ptrdiff_t bytes)
 {
-    for (ptrdiff_t i = 0; i < bytes; i += LINE)
+    for (char *end = to + bytes; to < end; to += LINE, from += LINE)
         for (int j = 0; j < LINE; j += (int)sizeof(stream_word))
-            STREAM((stream_word *)(void *)(to + i + j), *(const stream_source *)(from + i + j));
+            STREAM((stream_word *)(void *)(to + j), *(const stream_source *)(from + j));
 }
-
-static void stream_unaligned(char *to, const char *from, ptrdiff_t bytes)
-{
-    ptrdiff_t head = (ptrdiff_t)(-(uintptr_t)to % LINE);
-    if (head > bytes)
-        head = bytes;
-    ptrdiff_t lines = (bytes - head) / LINE * LINE;
-    memcpy(to, from, (size_t)head);
-    stream_lines(to + head, from + head, lines);
-    memcpy(to + head + lines, from + head + lines, (size_t)(bytes - head - lines));
-}
-
-static inline void stream(char *to, const char *from, ptrdiff_t bytes)
-{
-    if (((uintptr_t)to | (uintptr_t)bytes) % LINE == 0)
-        stream_lines(to, from, bytes);
-    else
-        stream_unaligned(to, from, bytes);
-}
-
-/* What was streamed is to be seen by others: such stores are not ordered with those that tell them so. */
-static void end_streams(void)
-{
-#if defined(__SSE2__)
-    __builtin_ia32_sfence();
-#endif
-}
-
-enum { CAN_STREAM = 1 };
 #else
-static void stream(char *to, const char *from, ptrdiff_t bytes)
+enum { CAN_STREAM = 0 };
+
+static inline void stream_lines(char *to, const char *from, ptrdiff_t bytes)
 {
     memcpy(to, from, (size_t)bytes);
 }
+#endif
 
-static void end_streams(void)
+/* A lane on its way from a tile to memory. Only whole lines are streamed, for a line that is partly streamed and partly
+ * written in the usual way is slow to write: what is left of one waits in the line before the tile. */
+typedef struct {
+    char *to, *tile;
+    ptrdiff_t waiting; /* bytes */
+} flow;
+
+static void begin_or_go_on(flow *f, ptrdiff_t bytes)
 {
+    ptrdiff_t head = (ptrdiff_t)(-(uintptr_t)f->to % LINE), lines;
+    const char *from = f->tile - f->waiting;
+    bytes += f->waiting;
+    head = head < bytes ? head : bytes;
+    memcpy(f->to, from, (size_t)head);
+    lines = (bytes - head) / LINE * LINE;
+    stream_lines(f->to + head, from + head, lines);
+    f->to += head + lines;
+    f->waiting = bytes - head - lines;
+    memmove(f->tile - f->waiting, from + head + lines, (size_t)f->waiting);
 }
 
-enum { CAN_STREAM = 0 };
+/* Move on the first `bytes` of the tile. */
+static inline void stream(flow *f, ptrdiff_t bytes)
+{
+    if ((uintptr_t)f->to % LINE != 0 || bytes % LINE != 0) {
+        begin_or_go_on(f, bytes);
+        return;
+    }
+    stream_lines(f->to, f->tile - f->waiting, bytes);
+    f->to += bytes;
+    if (f->waiting > 0)
+        memcpy(f->tile - LINE, f->tile + bytes - LINE, LINE);
+}
+
+static inline void end_stream(flow *f)
+{
+    memcpy(f->to, f->tile - f->waiting, (size_t)f->waiting);
+    f->to += f->waiting;
+    f->waiting = 0;
+}
+
+/* What was streamed is to be seen by others: such stores are not ordered with those that tell them so. */
+static void order_streams(void)
+{
+#if defined(STREAM) && defined(__SSE2__)
+    __builtin_ia32_sfence();
 #endif
+}
 
 #endif
