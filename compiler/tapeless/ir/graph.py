@@ -152,9 +152,20 @@ class Builder:
         return node
 
     def _add_flags(self, op: str, args: tuple[int, ...], payload: Payload) -> None:
-        self._total.append(self._is_total(op, args, payload))
-        self._nonzero.append(self._is_nonzero(op, args, payload))
-        self._constant.append(op != "input" and all(self._constant[arg] for arg in args))
+        total, nonzero, constant = self._total, self._nonzero, self._constant
+        if op == "rational":  # the next most frequent, written out as well
+            total.append(True)
+            nonzero.append(payload != 0)
+            constant.append(True)
+        elif op == "neg":
+            [a] = args
+            total.append(total[a])
+            nonzero.append(nonzero[a])
+            constant.append(constant[a])
+        else:
+            total.append(self._is_total(op, args, payload))
+            nonzero.append(self._is_nonzero(op, args, payload))
+            constant.append(op != "input" and all(constant[arg] for arg in args))
 
     def node(self, op: str, args: tuple[int, ...] = (), payload: Payload = None) -> int:
         """Return the id of this very node, appended if it is new.

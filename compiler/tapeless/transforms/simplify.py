@@ -513,12 +513,17 @@ def _rebuilt(program: Program, uses: _Uses, plan: _Plan) -> Program:
 
 def _copied(builder: Builder, graph: Graph, node: int, new: Sequence[int]) -> int:
     op, args, payload = graph.ops[node], graph.args[node], graph.payloads[node]
+    if payload is not None:
+        return builder.node(op, tuple([new[arg] for arg in args]), payload)
+    before, now = graph.ops, builder.ops
+    if len(args) == 2:  # most nodes: written out
+        a, b = args
+        x, y = new[a], new[b]
+        same = now[x] == before[a] and now[y] == before[b]
+        return builder.node(op, (x, y)) if same else builder.call(op, x, y)
     moved = tuple([new[arg] for arg in args])
-    if payload is None:
-        for at, arg in zip(moved, args, strict=True):
-            if builder.ops[at] != graph.ops[arg]:
-                return builder.call(op, *moved)  # an identity may apply that did not before
-    return builder.node(op, moved, payload)
+    same = all(now[at] == before[arg] for at, arg in zip(moved, args, strict=True))
+    return builder.node(op, moved) if same else builder.call(op, *moved)  # an identity may apply now
 
 
 def _with_roots(program: Program, builder: Builder, new: Sequence[int]) -> Program:
