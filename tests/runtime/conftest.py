@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+import shutil
 import stat
+import subprocess
+from pathlib import Path
 
 import pytest
 
@@ -12,7 +15,7 @@ from tapeless.runtime.arrays import Caller
 from tapeless.runtime.build import build
 from tapeless.runtime.cache import Cache
 from tapeless.runtime.compiler import find_compiler
-from tapeless.runtime.driver import driver
+from tapeless.runtime.driver import driver, headers, source
 from tapeless.runtime.load import load
 from tapeless.runtime.signature import KernelSignature, Operand, Result
 
@@ -174,3 +177,50 @@ def script(tmp_path):
         return os.fspath(path)
 
     return write
+
+
+@pytest.fixture
+def driver_folder(tmp_path):
+    """A folder with the driver's C."""
+    for name, text in {"driver.c": source(), **headers()}.items():
+        (tmp_path / name).write_text(text)
+    return tmp_path
+
+
+@pytest.fixture
+def check_program(compiler, driver_folder):
+    """Build a C program of this folder around the driver, with sanitizers if need be; return what runs it."""
+
+    def build_program(name, sanitizer, *flags):
+        shutil.copy(Path(__file__).parent / name, driver_folder)
+        checks = [f"-fsanitize={kind}" for kind in sanitizer]
+        options = ["-std=c11", "-g", "-O1", "-ffp-contract=off", "-Wall", "-Wextra", "-Werror", "-pthread"]
+        command = [*compiler.argv, *options, *checks, "-fno-sanitize-recover=all", *flags]
+        built = subprocess.run(
+            [*command, "-o", "program", name, "-lm"],
+            cwd=driver_folder,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if built.returncode and sanitizer:
+            trial = subprocess.run(
+                [*compiler.argv, *checks, "-o", "trial", "-x", "c", "-"],
+                cwd=driver_folder, input="int main(void) { return 0; }", capture_output=True, text=True, check=False,
+            )  # fmt: skip
+            if trial.returncode:
+                pytest.skip("this compiler has no such sanitizer")
+        assert built.returncode == 0, built.stderr
+
+        def run(*words):
+            done = subprocess.run(
+                [driver_folder / "program", *map(str, words)],
+                capture_output=True, text=True, check=False, timeout=300,
+            )  # fmt: skip
+            if "unexpected memory mapping" in done.stderr:
+                pytest.skip("the sanitizer does not work with this kernel's address layout")
+            assert done.returncode == 0, done.stderr or done.returncode
+
+        return run
+
+    return build_program

@@ -2,6 +2,8 @@
 
 import itertools
 import math
+import platform
+import shutil
 import subprocess
 
 import numpy as np
@@ -10,14 +12,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tapeless.errors import CacheError
+from tapeless.runtime import cores
 from tapeless.runtime import driver as driver_module
+from tapeless.runtime.arrays import Caller
+from tapeless.runtime.build import build
 from tapeless.runtime.cache import Cache
-from tapeless.runtime.driver import driver, source
-from tapeless.runtime.signature import Operand, Result
+from tapeless.runtime.driver import driver
+from tapeless.runtime.load import load
+from tapeless.runtime.signature import KernelSignature, Operand, Result
 
 # v broadcast against `spread`; the kernel returns the cotangent, which is thereby summed to the shape of v.
 OPERANDS = (Operand("g", role="cotangent"), Operand("v"), Operand("spread"))
 RESULTS = (Result("v_bar", like=1),)
+# The backward function of w*x + b.
+LINE = (Operand("y", role="cotangent"), Operand("w"), Operand("x"), Operand("b"))
+LINE_GRADIENTS = (Result("w_bar", like=1), Result("x_bar", like=2), Result("b_bar", like=3))
 ROUNDING = {"float64": 2.0**-53, "float32": 2.0**-24}
 
 
@@ -155,11 +164,6 @@ def test_any_sum(make, values, columns):
 
 def test_many_lanes(compiler, shared_cache):
     """A kernel with so many lanes that tiles get small."""
-    from tapeless.runtime.arrays import Caller
-    from tapeless.runtime.build import build
-    from tapeless.runtime.load import load
-    from tapeless.runtime.signature import KernelSignature
-
     lanes = 5000
     text = f"""
     #include <stddef.h>
@@ -191,8 +195,9 @@ def test_driver_is_built_at_the_first_call_that_needs_it(compiler, make, monkeyp
     assert cache.info().entries == 0
     found = asked()
     assert cache.info().entries == 1
-    monkeypatch.setattr(driver_module, "_make", None)
+    monkeypatch.setattr(driver_module, "_load", None)
     assert asked() is found
+    assert callable(driver(compiler, cache, threads=1)()), "the same library, with another limit"
 
 
 def test_driver_is_built_elsewhere_where_the_cache_cannot_be_written(compiler, monkeypatch):
@@ -211,73 +216,94 @@ def test_driver_runs_without_a_cache(compiler):
     assert callable(driver(compiler, None)())
 
 
-def test_driver_compiles_without_a_warning(compiler, tmp_path):
-    (tmp_path / "driver.c").write_text(source())
-    strict = ("-Wall", "-Wextra", "-Wpedantic", "-Werror")
-    subprocess.run(compiler.command("driver.c", "driver.so", extra=strict), cwd=tmp_path, check=True)
+@pytest.mark.parametrize("level", ["-O1", "-O3"])
+@pytest.mark.parametrize("command", ["gcc", "clang"])
+@pytest.mark.parametrize("machine", [(), ("-march=x86-64",), ("-march=x86-64-v3",), ("-march=x86-64-v4",)])
+def test_driver_compiles_without_a_warning(driver_folder, command, level, machine):
+    if shutil.which(command) is None:
+        pytest.skip(f"no {command} here")
+    if machine and platform.machine() != "x86_64":
+        pytest.skip("a processor of another kind")
+    strict = ("-std=c11", "-Wall", "-Wextra", "-Wpedantic", "-Werror", "-fPIC", "-shared", "-pthread")
+    files = ("-o", "driver.so", "driver.c", "-lm")
+    subprocess.run([command, level, *strict, *machine, *files], cwd=driver_folder, check=True)
 
 
-def test_driver_touches_only_what_it_may(compiler, tmp_path):
-    """Under the sanitizers: odd shapes, strides, broadcasts and sums, against plain loops."""
-    (tmp_path / "driver.c").write_text(source())
-    (tmp_path / "main.c").write_text(SANITIZED)
-    built = subprocess.run(
-        [*compiler.argv, "-std=c11", "-g", "-O1", "-fsanitize=address,undefined", "-fno-sanitize-recover=all",
-         "-o", "main", "main.c", "-lm"],
-        cwd=tmp_path, capture_output=True, check=False,
-    )  # fmt: skip
-    if built.returncode:
-        pytest.skip("this compiler has no sanitizers")
-    run = subprocess.run([tmp_path / "main"], capture_output=True, text=True, check=False)
-    assert run.returncode == 0, run.stderr
+@pytest.mark.parametrize("streams", [(), ("-DSTREAM_FROM=0",)], ids=["in cache", "streamed"])
+@pytest.mark.parametrize(
+    "sanitizer", [(), ("address,undefined",), ("thread",)], ids=["plain", "memory", "threads"]
+)
+def test_driver_does_what_plain_loops_do(check_program, sanitizer, streams):
+    """Any shapes, strides, broadcasts, sums and numbers of threads; under sanitizers as well."""
+    program = check_program("driver_check.c", sanitizer, "-DLONGEST_REST=0", *streams)
+    for seed in range(3):
+        program(seed, 60 if sanitizer else 300)
 
 
-SANITIZED = r"""
-#include "driver.c"
-#include <stdio.h>
+def test_sums_do_not_depend_on_threads(compiler, shared_cache, pointers, monkeypatch):
+    """Nor do other results: blocks are cut by the shape of the batch alone."""
+    monkeypatch.setattr(cores, "_limit", 8)
+    rng = np.random.default_rng(7)
+    for rows, columns in [(300_000, 1), (40_000, 7), (7, 40_000), (300, 900), (3, 100_000)]:
+        g = rng.standard_normal((rows, columns)) * 10.0 ** rng.integers(-9, 9, (rows, columns))
+        w, x, b = rng.random((1, columns)), rng.random((rows, columns)), rng.random((rows, 1))
+        # A cost by which helpers are worth it.
+        signature = KernelSignature("line_backward", "float64", LINE, LINE_GRADIENTS, 40.0)
+        found = set()
+        for threads in (*range(1, 9), 4, 2):
+            caller = Caller(
+                pointers("float64")["line_backward"], signature, driver(compiler, shared_cache, threads)
+            )
+            found.add(tuple(result.tobytes() for result in caller((g, w, x, b))))
+        assert len(found) == 1
 
-static void both(ptrdiff_t n, const void *const *in, void *const *out)
-{
-    const double *a = in[0], *b = in[1];
-    double *c = out[0], *d = out[1];
-    for (ptrdiff_t i = 0; i < n; i++) { c[i] = a[i] + b[i]; d[i] = a[i] * b[i]; }
-}
 
-int main(void)
-{
-    ptrdiff_t sides[] = {1, 2, 3, 17, 600};
-    for (int p = 0; p < 5; p++) for (int q = 0; q < 5; q++) for (int mask = 0; mask < 32; mask++) {
-        ptrdiff_t rows = sides[p], columns = sides[q], extent[2] = {rows, columns};
-        /* b and the sum lack the dimensions that the mask names; a and c are transposed, a is misaligned,
-         * when it says so. */
-        ptrdiff_t b_rows = mask & 1 ? 1 : rows, b_columns = mask & 2 ? 1 : columns;
-        double *a = malloc((size_t)(rows * columns) * sizeof *a), *c = malloc((size_t)(rows * columns) * sizeof *c);
-        double *b = malloc((size_t)(b_rows * b_columns) * sizeof *b);
-        double *d = malloc((size_t)(b_rows * b_columns) * sizeof *d);
-        char *odd = malloc((size_t)(rows * columns) * sizeof *a + 1), *a_data = mask & 16 ? odd + 1 : (char *)a;
-        for (ptrdiff_t i = 0; i < rows * columns; i++) a[i] = (double)(i % 13);
-        memcpy(odd + 1, a, (size_t)(rows * columns) * sizeof *a);
-        for (ptrdiff_t i = 0; i < b_rows * b_columns; i++) b[i] = (double)(i % 7);
-        ptrdiff_t s = sizeof(double);
-        ptrdiff_t as[2] = {mask & 4 ? s : columns * s, mask & 4 ? rows * s : s};
-        ptrdiff_t cs[2] = {mask & 8 ? s : columns * s, mask & 8 ? rows * s : s};
-        ptrdiff_t bs[2] = {mask & 1 ? 0 : b_columns * s, mask & 2 ? 0 : s};
-        ptrdiff_t in_rows[8] = {1, 0, as[0], as[1], 1, 0, bs[0], bs[1]};
-        ptrdiff_t out_rows[8] = {1, 0, cs[0], cs[1], 1, 0, bs[0], bs[1]};
-        const void *in[2] = {a_data, b};
-        void *out[2] = {c, d};
-        if (tapeless_drive(both, 8, 2, extent, 2, in, in_rows, 2, out, out_rows) != DONE) return 1;
-        double *expected = calloc((size_t)(b_rows * b_columns), sizeof *expected);
-        for (ptrdiff_t i = 0; i < rows; i++) for (ptrdiff_t j = 0; j < columns; j++) {
-            ptrdiff_t k = (i * bs[0] + j * bs[1]) / s;
-            double x = a[(i * as[0] + j * as[1]) / s], y = b[k];
-            if (c[(i * cs[0] + j * cs[1]) / s] != x + y) { fprintf(stderr, "value at %td %td\n", i, j); return 1; }
-            expected[k] += x * y;
-        }
-        for (ptrdiff_t k = 0; k < b_rows * b_columns; k++)
-            if (d[k] != expected[k]) { fprintf(stderr, "sum %td of %td x %td\n", k, rows, columns); return 1; }
-        free(a); free(odd); free(b); free(c); free(d); free(expected);
-    }
-    return 0;
-}
-"""
+def test_shaped_operands_are_transposed(make):
+    """Rows of any small length, of either type, whole or cut out of longer ones."""
+    for dtype in ("float64", "float32"):
+        for points in (1, 3, 4, 5, 64, 1000):
+            wide = np.arange(points * 5.0, dtype=dtype).reshape(points, 5)
+            s = np.arange(1.0, points + 1, dtype=dtype)
+            for x in (
+                wide[:, :3].copy(),
+                wide[:, 1:4],
+                wide[:, :3].copy()[::-1],
+                np.asfortranarray(wide[:, :3]),
+            ):
+                value, scaled = make("norm", dtype)((x, s))
+                np.testing.assert_array_equal(scaled, s[:, None] * x)
+                np.testing.assert_allclose(value, (scaled**2).sum(axis=1), rtol=1e-6)
+                out = np.zeros((points, 7), dtype)
+                make("norm", dtype)((x, s), (None, out[:, 2:5]))
+                np.testing.assert_array_equal(out[:, 2:5], scaled)
+                assert not out[:, :2].any()
+                assert not out[:, 5:].any()
+
+
+def test_large_results_are_streamed_to_any_place(make):
+    """Beyond the caches: results of every alignment, contiguous or in rows; the memory around them is left alone."""
+    n = (1 << 20) + 5
+    w, x, b = (np.random.default_rng(k).random(n) for k in range(3))
+    for shift in range(8):
+        room = np.full(n + 16, -1.0)
+        out = room[shift : shift + n]
+        make("line")((w, x, b), out)
+        np.testing.assert_array_equal(out, w * x + b)
+        assert (room[:shift] == -1.0).all()
+        assert (room[shift + n :] == -1.0).all()
+    rows = np.random.default_rng(9).random((n // 2, 3))
+    value, scaled = make("norm")((rows, w[: n // 2]))
+    np.testing.assert_array_equal(scaled, w[: n // 2, None] * rows)
+    np.testing.assert_allclose(value, (scaled**2).sum(axis=1), rtol=1e-14)
+
+
+def test_batches_that_lie_alike_are_described_once(make):
+    caller = make("line")
+    x = np.arange(12.0).reshape(3, 4)
+    for _ in range(3):
+        np.testing.assert_array_equal(caller((x, x[:, :1], 1.0))[0], x * x[:, :1] + 1.0)
+    assert len(caller._batches) == 1
+    for columns in range(1, 60):
+        y = np.ones((2, columns))
+        np.testing.assert_array_equal(caller((y, y[:1], 1.0))[0], np.full((2, columns), 2.0))
+    assert len(caller._batches) <= 32

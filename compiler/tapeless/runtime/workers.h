@@ -31,7 +31,10 @@ enum {
     PATIENCE = 20000,    /* that a call watches for helpers to finish before it sleeps */
     WORTH_WAKING = 40000 /* of work for which helpers are woken: that takes some 7000 of the caller's own */
 };
-enum { LONGEST_REST = 1000000000, MOST_CAUTION = 10, TRUST = 32 };
+enum { MOST_CAUTION = 10, TRUST = 32 };
+#ifndef LONGEST_REST
+#define LONGEST_REST 1000000000 /* nanoseconds */
+#endif
 
 /* The gate: how many helpers may still come in, and how many are in. */
 enum { PLACE = 1 << 16, INSIDE = PLACE - 1 };
