@@ -54,8 +54,11 @@ def test_long_functions_run_on_several_threads(monkeypatch):
     # Sines of all inputs, multiplied without any order: most of them are alive together.
     pairs = np.random.default_rng(1).permuted(np.tile(np.arange(200), (6, 1)), axis=1).reshape(-1, 2)
     text = "\n".join(
-        ["wide(x[200]):", *(f"    s{k} = sin(x[{k}])" for k in range(200))]
-        + ["    return " + " + ".join(f"s{i}*s{j}" for i, j in pairs)]
+        [
+            "wide(x[200]):",
+            *(f"    s{k} = sin(x[{k}])" for k in range(200)),
+            "    return " + " + ".join(f"s{i}*s{j}" for i, j in pairs),
+        ]
     )
     several, single = tl.compile(text), tl.compile(text, threads=1)
     assert "static _Thread_local double w[" in several.source
