@@ -182,8 +182,8 @@ PAGE = """\
 # Derivatives of whole models
 
 A {how} run of `python benchmarks/derivatives.py{flags}`: {versions}; {processor}. Load of the machine at the end:
-{load:.1f}. Medians of {rounds} rounds, in each of which all ways take a turn in one process on one core; double
-precision.
+{load:.1f}. Medians of {rounds} rounds, in each of which all ways take a turn in one process on one core, of the
+processor time of the process; double precision.
 
 All ways start from the same scalar Python code. Operations are counted the same way for all: each addition,
 multiplication, division, power or call counts 1 (a power that C writes as several products counts as those for

@@ -17,6 +17,7 @@ from tapeless.errors import ArgumentError, UnsupportedError
 QUICK = [name for name, peer in PEERS.items() if name != "torch.compile" and not peer.missing]
 FORMULAS = {
     "one output": ("f(x, y) = where(x < y, exp(-x)*y, tanh(y)) + sqrt(2)*max(x, 1/3)", None),
+    "in another order": ("f(x, y) = exp(x)/(1 + y**2)", ("y", "x")),
     "several": ("f(x, y):\n    return x*y + 1, sin(x)/(2 + y**2), y", None),
     "shapes, one input": ("f(x[3], y):\n    return y*x, x[0]*x[2]", ("y",)),
 }
@@ -93,6 +94,12 @@ print([name for name in ("torch", "jax", "numba", "numexpr", "heyoka", "sympy") 
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
+
+
+def test_lambdify_stays_in_single_precision():
+    problem = Problem(tapeless.compile("sqrt(2)*x + sin(1)", dtype="float32").program, ("x",), "float32")
+    [found] = PEERS["numpy"].prepare(problem).bind("forward", [np.ones(3, np.float32)], [])()
+    assert found.dtype == np.float32
 
 
 def test_a_formula_that_lambdify_cannot_write(monkeypatch):

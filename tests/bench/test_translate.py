@@ -29,6 +29,7 @@ def run(text, *arguments):
         ("exp(x) + sqrt(2)*exp(x)", (1 + math.sqrt(2)) * np.exp(X)),
         ("max(x, y, 0)", np.maximum(np.maximum(X, Y), 0)),
         ("where(x < y and not x == 2, x, y)", np.where((X < Y) & (X != 2), X, Y)),
+        ("where(not x < y and x > -1, x, y)", np.where(~(X < Y) & (X > -1), X, Y)),
         ("x**-2*y", X**-2.0 * Y),
         ("x - (y - (x - 1))", X - (Y - (X - 1))),
         ("where(x > 0, oo, -oo) + 0*y", np.where(X > 0, math.inf, -math.inf) + 0 * Y),
