@@ -295,6 +295,16 @@ def test_a_deep_expression_finds_its_inputs():
     assert tl.api.read(deep).input_names() == ("x",)
 
 
+def test_a_shared_expression_is_looked_at_once():
+    """Written out it would have a million million million parts."""
+    shared = x
+    for _ in range(60):
+        shared = sp.sin(shared) * sp.Symbol("y", real=True) + shared
+    assert tl.api.read(shared, inputs=["x", "y"]).input_names() == ("x", "y")
+    summed = sp.Sum(sp.Symbol("k", integer=True) * x, (sp.Symbol("k", integer=True), 1, 3))
+    assert tl.api._free_symbols([summed]) == {x}
+
+
 def test_numbers_beside_formulas():
     assert tl.compile([x, 2, 0.5, sp.pi], inputs=x)(1.0) == (1.0, 2.0, 0.5, np.pi)
     with pytest.raises(tl.TapelessError):

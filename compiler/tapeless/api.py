@@ -490,20 +490,23 @@ def _formula(item: Any) -> Any:
 
 
 def _free_symbols(formulas: Sequence[Any]) -> set[Any]:
-    try:
-        return set().union(*(item.free_symbols for item in formulas))
-    except RecursionError:
-        pass  # sympy recurses; a deep formula is walked here instead
+    """Return the free symbols of formulas, looking at each object once, for it may be shared many times over."""
     import sympy
 
-    found, seen, stack = set(), set(), list(formulas)
+    found: set[Any] = set()
+    seen: dict[int, Any] = {}
+    stack = list(formulas)
     while stack:
         item = stack.pop()
-        if id(item) not in seen:
-            seen.add(id(item))
-            if isinstance(item, sympy.Symbol):
-                found.add(item)
+        if id(item) in seen:
+            continue
+        seen[id(item)] = item
+        # The plain property is that of the arguments together; classes that bind symbols have their own.
+        owner = next(base for base in type(item).__mro__ if "free_symbols" in vars(base))
+        if owner is sympy.Basic:
             stack.extend(item.args)
+        else:
+            found |= item.free_symbols
     return found
 
 
