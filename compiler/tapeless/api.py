@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import keyword
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import product
@@ -15,6 +14,7 @@ from tapeless.function import Function
 from tapeless.kinds import TOGETHER
 from tapeless.module import Module
 from tapeless.options import Options, names_of, read_options
+from tapeless.runtime.records import to_text
 
 if TYPE_CHECKING:
     from tapeless.ir.program import Program
@@ -202,7 +202,7 @@ def compile_transformed(
         The inputs of the new function to differentiate by.
     """
     options = function.options._replace(wrt=wrt, assume=())
-    material = ("transformed", json.dumps(what), *function.material)
+    material = ("transformed", to_text(what), *function.material)
     return _function(material, lambda: transform(function.program), options, kinds)
 
 
