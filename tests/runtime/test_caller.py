@@ -13,7 +13,9 @@ import tracemalloc
 import numpy as np
 import pytest
 
+import tapeless as tl
 from tapeless.runtime import caller, warm
+from tapeless.runtime import driver as driver_module
 from tapeless.runtime.arrays import Caller
 from tapeless.runtime.build import build
 from tapeless.runtime.cache import Cache
@@ -496,3 +498,69 @@ def test_a_forked_child_calls_on(extension):
 def test_the_key_is_found_without_reading_headers(compiler):
     assert caller._key(compiler) == caller._key(compiler)
     assert caller._key(compiler) != warm.request_key("fast caller", {}, compiler)
+
+
+# ---------------------------------------------------------------- calls for the driver
+
+LONG = 300_000
+
+
+def test_long_calls_need_no_python_once_the_driver_is_there(monkeypatch):
+    f = tl.compile("f(x, y) = exp(sin(x))*y + x", threads=2)
+    rng = np.random.default_rng(0)
+    x, y = rng.standard_normal(LONG), rng.standard_normal(LONG)
+    expected = f(x, y)
+    by_number = f(x, 0.5)
+    pulled = f.forward_backward(x, x, y)
+
+    def refuse(*_):
+        raise AssertionError("this call went through Python")
+
+    monkeypatch.setattr(Caller, "__call__", refuse)
+    assert f(x, y).tobytes() == expected.tobytes()
+    assert f(x, 0.5).tobytes() == by_number.tobytes()
+    out = np.empty(LONG)
+    assert f(x, y, out=out) is out
+    assert out.tobytes() == expected.tobytes()
+    value, gradients = f.forward_backward(x, x, y)
+    assert value.tobytes() == pulled[0].tobytes()
+    assert [g.tobytes() for g in gradients] == [g.tobytes() for g in pulled[1]]
+    plane = f(x.reshape(3, -1), y.reshape(3, -1))
+    assert plane.shape == (3, LONG // 3)
+    assert plane.tobytes() == expected.tobytes()
+    with pytest.raises(AssertionError, match="went through Python"):
+        f(x[::2], y[::2])
+    with pytest.raises(AssertionError, match="went through Python"):
+        f(x, y, out=x)
+
+
+def test_long_results_lie_where_large_results_lie():
+    f = tl.compile("f(x) = 2*x")
+    x = np.arange(float(LONG))
+    f(x)
+    f(x)
+    found = f(x)
+    assert type(found) is np.ndarray
+    assert found.base is not None, "a block of the pool"
+    assert found.ctypes.data % 64 == 0
+    assert found.flags.writeable
+    kept = found[5:7]
+    del found
+    f(x + 1)
+    assert kept.tolist() == [10.0, 12.0]
+
+
+def test_the_number_of_threads_is_asked_for_again_after_a_fork(monkeypatch):
+    f = tl.compile("f(x) = 2*x")
+    x = np.arange(float(LONG))
+    f(x)
+    assert driver_module._MOST_THREADS[0] >= 1
+    driver_module._forget()
+    went = []
+    plain = Caller.__call__
+    monkeypatch.setattr(Caller, "__call__", lambda *args: went.append(1) or plain(*args))
+    assert f(x)[3] == 6.0
+    assert went == [1]
+    assert f(x)[3] == 6.0
+    assert went == [1]
+    assert driver_module._MOST_THREADS[0] >= 1

@@ -96,6 +96,7 @@ class Caller:
         "_is_flat",
         "_kernel",
         "_lanes",
+        "_leads",
         "_likes",
         "_n_flat",
         "_n_results",
@@ -126,6 +127,7 @@ class Caller:
         # Operands whose shapes make the batch.
         self._counted = [k for k, role in enumerate(roles) if role != "cotangent"] or self._cotangents
         self._direct = direct_points(signature)
+        self._leads = False  # whether the plan knows of the driver
         self._batches: dict[Any, Batch] = {}
         self._likes = {result.like for result in signature.results}
         self._result_names = [result.name for result in signature.results]
@@ -320,13 +322,17 @@ class Caller:
             if len(self._batches) >= _MOST_BATCHES:
                 self._batches.clear()
             self._batches[key] = described
-        self._driver()(
+        drive = self._driver()
+        drive(
             self._kernel,
             self.signature,
             described,
             [_address(array) for array, _ in inputs],
             [_address(array) for array, _ in results],
         )
+        if self.plan is not None and not self._leads:
+            drive.lead(self.plan, self.signature, POOL.empty, SMALLEST)
+            self._leads = True
 
     def _deliver(self, position: int, operands: Sequence[_Prepared], target: Array, out: Array | None) -> Any:
         if out is not None:

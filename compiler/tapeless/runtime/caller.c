@@ -31,6 +31,10 @@
 #endif
 
 typedef void kernel_function(ptrdiff_t n, const void *const *in, void *const *out);
+/* As in driver.c. */
+typedef int drive_function(kernel_function *kernel, int itemsize, double cost, ptrdiff_t threads, ptrdiff_t dimensions,
+                           const ptrdiff_t *extent, ptrdiff_t n_in, const void *const *in, const ptrdiff_t *in_rows,
+                           ptrdiff_t n_out, void *const *out, const ptrdiff_t *out_rows);
 
 /* Most operands of a plan, and most results: one bit each in a word. */
 enum { MOST_PARTS = 64, FEW_LANES = 128 };
@@ -205,8 +209,14 @@ typedef struct {
     int flat; /* all core shapes are () */
     size_t itemsize;
     Py_ssize_t operands, results, lanes_in, lanes_out;
-    Py_ssize_t limit;    /* points from which Python and the driver do better */
+    Py_ssize_t limit;    /* points from which the driver does better */
     Py_ssize_t release;  /* points from which other threads may run meanwhile */
+    double cost;         /* nanoseconds for a point */
+    drive_function *drive;        /* the driver, once Python has it */
+    const ptrdiff_t *most_threads; /* of any call; 0 while Python has to find out */
+    Py_ssize_t threads;            /* of this function's */
+    PyObject *make;                /* makes a large array: make(shape, dtype) */
+    Py_ssize_t large;              /* its bytes at least */
     uint64_t liked;      /* operands that a result is the gradient of */
     npy_intp *shapes;
     part parts[2 * MOST_PARTS]; /* operands, then results */
@@ -312,6 +322,48 @@ static void drop(PyObject **results, Py_ssize_t count)
         Py_CLEAR(results[k]);
 }
 
+/* Make an array for a result of a call for the driver: a large one lies where large results lie. */
+static PyObject *new_large_array(const Plan *plan, int dimensions, const npy_intp *shape, size_t size)
+{
+    if (size < (size_t)plan->large)
+        return new_array(plan->descr, dimensions, shape, size);
+    PyObject *extents = PyArray_IntTupleFromIntp(dimensions, shape);
+    if (extents == NULL)
+        return NULL;
+    PyObject *made = PyObject_CallFunctionObjArgs(plan->make, extents, (PyObject *)plan->descr, NULL);
+    Py_DECREF(extents);
+    if (made != NULL && !can_take(plan, made, dimensions, shape)) {
+        Py_CLEAR(made);
+        PyErr_SetString(PyExc_SystemError, "an array of another kind was made");
+    }
+    return made;
+}
+
+/* Call the driver for arrays of one shape and numbers, which are the same at all points. */
+static int drive(Plan *plan, Py_ssize_t n, uint64_t spread, const void *const *starts, void *const *targets)
+{
+    ptrdiff_t rows[3 * 2 * MOST_PARTS], extent = n, limit = *plan->most_threads;
+    const ptrdiff_t n_in = plan->operands, n_out = plan->results, step = (ptrdiff_t)plan->itemsize;
+    int status;
+    for (ptrdiff_t k = 0; k < n_in + n_out; k++) {
+        rows[3 * k] = 1;
+        rows[3 * k + 1] = 0;
+        rows[3 * k + 2] = k < n_in && (spread >> k) & 1 ? 0 : step;
+    }
+    if (plan->threads > 0 && plan->threads < limit)
+        limit = plan->threads;
+    Py_INCREF(plan);
+    Py_BEGIN_ALLOW_THREADS
+    status = plan->drive(plan->kernel, (int)step, plan->cost, limit, 1, &extent, n_in, starts, rows, n_out, targets,
+                         rows + 3 * n_in);
+    Py_END_ALLOW_THREADS
+    Py_DECREF(plan);
+    if (status == 0)
+        return DONE;
+    PyErr_SetString(PyExc_MemoryError, "no memory for the buffers of a call");
+    return FAILED;
+}
+
 /* Call the kernel. `outs` is NULL, or has an array or NULL for each result. On DONE `results` holds new references.
  * The operands, and what is in `outs`, must live through the call without the GIL. */
 static int execute(Plan *plan, PyObject *const *operands, PyObject *const *outs, PyObject **results)
@@ -372,9 +424,10 @@ static int execute(Plan *plan, PyObject *const *operands, PyObject *const *outs,
         if (n == 0)
             return NOT_HERE;
     }
-    if (n >= plan->limit)
+    const int driven = n >= plan->limit;
+    if (driven && (plan->drive == NULL || !plan->flat || *plan->most_threads <= 0))
         return NOT_HERE;
-    const int write_out = spread != 0 && n > 1;
+    const int write_out = spread != 0 && n > 1 && !driven;
     if (write_out && n > MOST_WRITTEN_OUT)
         return NOT_HERE;
 
@@ -434,12 +487,18 @@ static int execute(Plan *plan, PyObject *const *operands, PyObject *const *outs,
         } else if (own_dimensions == 0) {
             targets[k] = &made[k];
         } else {
-            results[k] = new_array(plan->descr, own_dimensions, plan->flat ? shape : own->shape,
-                                   (size_t)(n * own->lanes) * itemsize);
+            size_t size = (size_t)(n * own->lanes) * itemsize;
+            const npy_intp *own_shape = plan->flat ? shape : own->shape;
+            results[k] = driven ? new_large_array(plan, own_dimensions, own_shape, size)
+                                : new_array(plan->descr, own_dimensions, own_shape, size);
             if (results[k] == NULL)
                 goto release;
             targets[k] = PyArray_DATA((PyArrayObject *)results[k]);
         }
+    }
+    if (driven) {
+        status = drive(plan, n, spread, starts, targets);
+        goto release;
     }
     void **in = table, **out = table + plan->lanes_in;
     if (plan->flat) {
@@ -644,12 +703,37 @@ static void plan_dealloc(PyObject *self)
 {
     Plan *plan = (Plan *)self;
     Py_XDECREF(plan->descr);
+    Py_XDECREF(plan->make);
     PyMem_Free(plan->shapes);
     Py_TYPE(self)->tp_free(self);
 }
 
+/* plan.lead(driver, most_threads, threads, cost, make, large): long calls may go to the driver. The address of the driver,
+ * that of the number of threads that any call may have, the number for this kernel (0: as many), the nanoseconds of a
+ * point, what makes large arrays, and how many bytes make an array large. */
+static PyObject *plan_lead(PyObject *self, PyObject *args)
+{
+    Plan *plan = (Plan *)self;
+    Py_ssize_t driver, most_threads, threads, large;
+    double cost;
+    PyObject *make;
+    if (!PyArg_ParseTuple(args, "nnndOn:lead", &driver, &most_threads, &threads, &cost, &make, &large))
+        return NULL;
+    plan->cost = cost;
+    Py_INCREF(make);
+    Py_XSETREF(plan->make, make);
+    plan->most_threads = (const ptrdiff_t *)most_threads;
+    plan->threads = threads;
+    plan->large = large;
+    plan->drive = (drive_function *)driver;
+    Py_RETURN_NONE;
+}
+
+static PyMethodDef plan_methods[] = {
+    {"lead", plan_lead, METH_VARARGS, "Tell where the driver is, which takes long calls."}, {NULL, NULL, 0, NULL}};
+
 static PyMemberDef plan_members[] = {
-    {"limit", T_PYSSIZET, offsetof(Plan, limit), 0, "Points from which a call is left to Python."},
+    {"limit", T_PYSSIZET, offsetof(Plan, limit), 0, "Points from which a call is left to the driver."},
     {"release", T_PYSSIZET, offsetof(Plan, release), 0, "Points from which the GIL is released."},
     {NULL, 0, 0, 0, NULL}};
 
@@ -662,6 +746,7 @@ static PyTypeObject PlanType = {
     .tp_dealloc = plan_dealloc,
     .tp_call = plan_call,
     .tp_members = plan_members,
+    .tp_methods = plan_methods,
 };
 
 /* ---------------------------------------------------------------- Table */

@@ -42,9 +42,6 @@ HEADERS = ("layout.h", "moves.h", "sums.h", "workers.h")
 # Where vectors matter the source spells them out; a level above takes twice as long to compile and gains nothing.
 _OPTIMIZE = "-O1"
 
-# Called with the kernel, its signature, the batch as `describe` gives it, pointers to inputs and to results.
-Drive = Callable[[CFunction, KernelSignature, "Batch", Sequence[Any], Sequence[Any]], None]
-
 
 class Batch(NamedTuple):
     """The batch of a call, as C takes it.
@@ -80,12 +77,95 @@ def direct_points(signature: KernelSignature) -> int:
 _DIRECT = 4000.0  # nanoseconds
 _LANE = 0.1  # for reading or writing a number in cache
 
+
+class Drive:
+    """The driver with the number of threads that a function may have.
+
+    Parameters
+    ----------
+    function
+        The C function.
+    threads
+        The most threads of a call; None for as many as `thread_limit` allows.
+    """
+
+    __slots__ = ("_function", "_threads")
+
+    def __init__(self, function: CFunction, threads: int | None) -> None:
+        self._function = function
+        self._threads = threads
+
+    def __call__(
+        self,
+        kernel: CFunction,
+        signature: KernelSignature,
+        batch: Batch,
+        inputs: Sequence[Any],
+        results: Sequence[Any],
+    ) -> None:
+        """Run a kernel.
+
+        Parameters
+        ----------
+        kernel, signature
+            The kernel and its description.
+        batch
+            Where its operands lie, from `describe`.
+        inputs, results
+            Pointers to them.
+
+        Raises
+        ------
+        MemoryError
+            There is no memory for buffers; nothing has been written then.
+        """
+        limit = _MOST_THREADS[0] = thread_limit()
+        if self._threads is not None and self._threads < limit:
+            limit = self._threads
+        head = (kernel, _SIZES[signature.dtype], signature.cost, limit, len(batch.extents), batch.extents)
+        if self._function(*head, len(inputs), inputs, batch.inputs, len(results), results, batch.results):
+            raise MemoryError("no memory for the buffers of a call")
+
+    def lead(self, plan: Any, signature: KernelSignature, make: Callable[..., Any], large: int) -> None:
+        """Tell the fast caller's plan of a kernel where the driver is, so that long calls need no Python either.
+
+        Parameters
+        ----------
+        plan, signature
+            The plan and the kernel's description.
+        make
+            Makes an array, from shape and dtype, of `large` bytes or more.
+        large
+            Bytes from which it is asked.
+        """
+        plan.lead(
+            int(_FFI.cast(_ADDRESS, self._function)),
+            int(_FFI.cast(_ADDRESS, _MOST_THREADS)),
+            self._threads or 0,
+            signature.cost,
+            make,
+            large,
+        )
+
+
 _FFI = DRIVER.ffi()
+_ADDRESS = _FFI.typeof("uintptr_t")
 _NUMBERS = _FFI.typeof("ptrdiff_t[]")
 
 
 def _array(numbers: Sequence[int]) -> Any:
     return _FFI.new(_NUMBERS, numbers)
+
+
+# The most threads of any call, for callers in C; 0 until it is known, and again in the child of a fork.
+_MOST_THREADS = _array([0])
+
+
+def _forget() -> None:
+    _MOST_THREADS[0] = 0
+
+
+os.register_at_fork(after_in_child=_forget)
 
 
 # (compiler, cache directory) -> function, and with a number of threads -> driver, for the whole process.
@@ -113,26 +193,8 @@ def _get(compiler: Compiler, cache: Cache | None, threads: int | None) -> Drive:
         function = _functions.get(library)
         if function is None:
             function = _functions.setdefault(library, _load(compiler, cache))
-        found = _drivers.setdefault((*library, threads), _make(function, threads))
+        found = _drivers.setdefault((*library, threads), Drive(function, threads))
     return found
-
-
-def _make(function: CFunction, threads: int | None) -> Drive:
-    def drive(
-        kernel: CFunction,
-        signature: KernelSignature,
-        batch: Batch,
-        inputs: Sequence[Any],
-        results: Sequence[Any],
-    ) -> None:
-        limit = thread_limit()
-        if threads is not None and threads < limit:
-            limit = threads
-        head = (kernel, _SIZES[signature.dtype], signature.cost, limit, len(batch.extents), batch.extents)
-        if function(*head, len(inputs), inputs, batch.inputs, len(results), results, batch.results):
-            raise MemoryError("no memory for the buffers of a call")
-
-    return drive
 
 
 def _load(compiler: Compiler, cache: Cache | None) -> CFunction:
