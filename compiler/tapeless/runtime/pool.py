@@ -192,7 +192,7 @@ class _Advice(NamedTuple):
 
     huge: int | None
     free: int | None
-    smallest_free: int = 4 * _HUGE
+    smallest_free: int = 8 * _HUGE
 
 
 def _advice() -> _Advice:
