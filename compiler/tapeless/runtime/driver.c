@@ -72,7 +72,8 @@ typedef struct {
     operand *operands;
     ptrdiff_t pieces, points[2];
     ptrdiff_t blocks, parts, gang, block; /* a block is one of `parts` of a piece, of `block` points, or some pieces */
-    ptrdiff_t tile, strip;                /* points; no strips where nothing is streamed */
+    ptrdiff_t tile, strip;                /* points; no strips where the kernel's results are not streamed */
+    int streams_tables;                   /* whether unpacked rows are */
     double *desk;                         /* memory for the calling thread */
     size_t desk_size;
     atomic_ptrdiff_t next; /* block to be taken */
@@ -220,7 +221,7 @@ static size_t set_up(const plan *p, desk *d, void *memory)
         }
     }
     d->wide = take(&from, sizeof *d->wide, p->itemsize == 4 ? wide * p->tile : 0);
-    d->stage = take(&from, 1, p->strip > 0 ? LINE + stage * p->tile * p->itemsize : 0);
+    d->stage = take(&from, 1, p->streams_tables ? LINE + stage * p->tile * p->itemsize : 0);
     if (memory != NULL)
         d->stage += LINE;
     return from.used;
@@ -367,7 +368,7 @@ static void deliver(const plan *p, desk *d, ptrdiff_t k, int last, ptrdiff_t n)
         accumulate(d->sum[k], d->error[k], o->window, d->low[k], values, distance, o->lanes, where, &d->at[k], n);
     } else if (o->how == PACKED && d->written[k]) {
         advance(where, &d->at[k], n);
-    } else if (o->how == PACKED && p->strip > 0 && is_table(p, o)) {
+    } else if (o->how == PACKED && p->streams_tables && is_table(p, o)) {
         layout table = {1, &n, where->stride};
         ptrdiff_t none = 0;
         cursor start = {0, &none};
@@ -547,7 +548,7 @@ static ptrdiff_t do_blocks(void *context, int helping)
         finish_block(p, &d, block);
         done++;
     }
-    if (p->strip > 0)
+    if (p->strip > 0 || p->streams_tables)
         order_streams();
     if (helping)
         free(memory);
@@ -726,7 +727,10 @@ static double arrange(plan *p, double cost)
     double memory = bytes * (large ? PER_BYTE : PER_CACHED_BYTE);
     double each = (cost > memory ? cost : memory) + moves * PER_MOVE;
     p->tile = tile_points(p->lanes);
-    p->strip = CAN_STREAM && streams && large && cost < memory ? smaller(STRIP_BYTES / p->itemsize, p->tile) : 0;
+    /* Beside a kernel that computes for longer, reading what is overwritten costs nothing; unpacking rows is not beside
+     * anything. */
+    p->streams_tables = CAN_STREAM && tables && large;
+    p->strip = CAN_STREAM && streams && large && cost < 1.1 * memory ? smaller(STRIP_BYTES / p->itemsize, p->tile) : 0;
     if (p->strip > 0 && p->lanes <= 5 && !tables)
         p->strip = smaller(2 * p->strip, p->tile);
     if (sums) {
@@ -743,8 +747,8 @@ static double arrange(plan *p, double cost)
         p->block = p->points[0];
     if (!packs)
         p->tile = p->block;
-    else if (tables && p->strip > 0)
-        p->tile = p->strip;
+    else if (p->streams_tables)
+        p->tile = smaller(p->tile, STRIP_BYTES / p->itemsize);
     p->tile = smaller(p->tile, larger(p->points[0], p->points[1]));
     for (ptrdiff_t k = 0; k < count; k++) {
         operand *o = &p->operands[k];
