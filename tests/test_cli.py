@@ -444,6 +444,30 @@ def test_doctor_tells_of_the_fast_caller(monkeypatch):
     assert not found.fatal
 
 
+def test_doctor_tells_of_threads_and_memory(monkeypatch):
+    from tapeless.runtime import cores
+    from tapeless.runtime.pool import POOL
+
+    monkeypatch.setattr(cores, "_limit", None)
+    monkeypatch.setattr(POOL, "_limit", None)
+    monkeypatch.setenv("TAPELESS_NUM_THREADS", "3")
+    monkeypatch.setenv("TAPELESS_POOL_LIMIT", "5000000")
+    found = by_subject()
+    assert "3 at most for a call" in found["threads"].text
+    assert "by TAPELESS_NUM_THREADS" in found["threads"].text
+    assert "up to 5 MB kept for large results" in found["memory"].text
+    monkeypatch.setattr(cores, "_limit", None)
+    monkeypatch.setattr(POOL, "_limit", None)
+    monkeypatch.setenv("TAPELESS_NUM_THREADS", "many")
+    monkeypatch.setenv("TAPELESS_POOL_LIMIT", "much")
+    found = by_subject()
+    assert (found["threads"].state, found["threads"].remedy) == (
+        "missing",
+        "set it to 1 or more, or unset it",
+    )
+    assert (found["memory"].state, found["memory"].remedy) == ("missing", "0 keeps nothing")
+
+
 def test_doctor_without_a_compiler(monkeypatch):
     monkeypatch.setenv("TAPELESS_CC", "/nowhere")
     result = run("doctor")

@@ -21,6 +21,7 @@ from tapeless.errors import (
 )
 from tapeless.function import Function
 from tapeless.module import Module
+from tapeless.runtime.pool import release_memory
 
 if TYPE_CHECKING:
     from tapeless import testing as testing
@@ -44,6 +45,7 @@ __all__ = [
     "UnsupportedError",
     "compile",
     "compile_module",
+    "release_memory",
 ]
 
 

@@ -70,7 +70,8 @@ def examine() -> list[Finding]:
     if able and not findings[-1].fatal:
         findings.append(_finding("cached compile", lambda: _test_compile(cached=True)))
         findings.append(_finding("fast caller", _fast_caller))
-    return [*findings, _vector_math(), *(_host(name, purpose) for name, purpose in _HOSTS)]
+    findings += [_finding("threads", _threads), _finding("memory", _memory), _vector_math()]
+    return [*findings, *(_host(name, purpose) for name, purpose in _HOSTS)]
 
 
 def render(findings: Sequence[Finding]) -> str:
@@ -246,6 +247,32 @@ def _fast_caller() -> Finding:
     if found.extension is None:
         return Finding("fast caller", "missing", found.reason, found.remedy)
     return Finding("fast caller", "ok", found.path)
+
+
+def _threads() -> Finding:
+    from tapeless.runtime.cores import VARIABLE, available_cores, thread_limit
+
+    try:
+        limit = thread_limit()
+    except TapelessError as error:
+        what, _, remedy = str(error).partition("; ")
+        return Finding("threads", "missing", what, remedy)
+    cores = available_cores()
+    source = (
+        f"by {VARIABLE}" if os.environ.get(VARIABLE, "").strip() else f"set {VARIABLE} for another number"
+    )
+    return Finding("threads", "ok", f"{limit} at most for a call; {cores} cores for this process\n{source}")
+
+
+def _memory() -> Finding:
+    from tapeless.runtime.pool import POOL, VARIABLE
+
+    try:
+        limit = POOL.limit
+    except TapelessError as error:
+        what, _, remedy = str(error).partition("; ")
+        return Finding("memory", "missing", what, remedy)
+    return Finding("memory", "ok", f"up to {limit / 1e6:.0f} MB kept for large results ({VARIABLE})")
 
 
 def _vector_math() -> Finding:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import gc
+import os
+import subprocess
+import sys
 import threading
 
 import numpy as np
@@ -97,6 +101,84 @@ def test_the_limit_is_the_users(monkeypatch):
     monkeypatch.setenv("TAPELESS_POOL_LIMIT", "much")
     with pytest.raises(tl.ArgumentError, match="TAPELESS_POOL_LIMIT='much' is not a number of bytes"):
         Pool().empty((N,), DOUBLE)
+
+
+def test_memory_is_released_on_request():
+    f = tl.compile("f(x) = 2*x")
+    x = np.arange(float(2 * N))
+    tl.release_memory()
+    kept = f(x)
+    f(x)
+    released = tl.release_memory()
+    assert released >= x.nbytes
+    assert tl.release_memory() == 0
+    np.testing.assert_array_equal(kept, 2 * x)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+def test_a_child_of_a_fork_starts_without_idle_blocks():
+    """Each of their pages would have to be copied from the parent's."""
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", FORKING], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split() == ["True", "0", "True"]
+
+
+FORKING = """
+import os
+import numpy as np
+from tapeless.runtime.pool import POOL
+def make():
+    return POOL.empty((1 << 18,), np.dtype("float64"))
+kept = make()
+kept[:] = 1
+make()
+print(POOL.idle_bytes > 0, flush=True)
+if os.fork() == 0:
+    print(POOL.idle_bytes, flush=True)
+    make()[:] = 2
+    os._exit(int((kept != 1).any()))
+_, status = os.wait()
+print(status == 0 and bool((kept == 1).all()))
+"""
+
+
+def test_blocks_come_back_while_the_interpreter_goes_down():
+    text = """
+import atexit, sys
+import numpy as np
+import tapeless as tl
+f = tl.compile("f(x) = 2*x")
+x = np.arange(400_000.0)
+f(x)
+class Late:
+    def __init__(self):
+        self.array = f(x)
+        self.loop = self
+    def __del__(self):
+        self.array = None
+late = Late()
+sys.modules["late"] = late
+atexit.register(lambda: f(x))
+"""
+    done = subprocess.run([sys.executable, "-c", text], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def test_a_block_may_come_back_from_the_garbage_collector():
+    pool = Pool()
+
+    class Loop:
+        pass
+
+    for _ in range(50):
+        loop = Loop()
+        loop.self, loop.array = loop, pool.empty((N,), DOUBLE)
+    del loop
+    gc.collect()
+    assert pool.idle_bytes > 0
+    assert pool.empty((N,), DOUBLE).shape == (N,)
 
 
 def test_results_that_are_kept_do_not_change():

@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from tapeless.errors import CacheError
 from tapeless.runtime.cores import thread_limit
+from tapeless.runtime.light import NamedTuple
 from tapeless.runtime.load import CFunction, Declaration, load
 from tapeless.runtime.signature import KernelSignature
 

@@ -17,11 +17,12 @@ from collections.abc import Callable
 from contextlib import suppress
 from itertools import count
 from math import prod
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import numpy as np
 
 from tapeless.errors import ArgumentError
+from tapeless.runtime.light import NamedTuple
 
 Array = np.ndarray[Any, Any]
 
@@ -233,6 +234,7 @@ def _rounded(size: int) -> int:
 
 
 def _default_limit() -> int:
+    """Read the variable, once; without it, take a share of the machine's memory."""
     text = os.environ.get(VARIABLE, "").strip()
     if text:
         if not (text.isascii() and text.isdecimal()):
@@ -254,12 +256,16 @@ os.register_at_fork(after_in_child=POOL.release)
 def release_memory() -> int:
     """Return the memory that is kept for large results to the system.
 
-    Arrays that are in use stay as they are. Memory is kept because using it again is several times faster than
-    getting it afresh; see the guide's page on memory and threads for how much.
+    Arrays that are in use stay as they are, and so does the memory that they lie in.
 
     Returns
     -------
     int
         Bytes that were returned.
+
+    Notes
+    -----
+    Memory is kept because using it again is several times faster than getting it afresh: at most an eighth of the
+    machine's memory, or as many bytes as `TAPELESS_POOL_LIMIT` says.
     """
     return POOL.release()
