@@ -5,9 +5,9 @@
  * holds nothing up. One call at a time has the helpers; others meanwhile work alone.
  *
  * Helpers watch for the next call for a moment and then sleep, so that a row of short calls finds them awake. Whether
- * help pays is measured: where a call took longer than its own processor time says it would have taken alone, because
- * the other processors are busy and this thread was put aside for its own helpers, the next calls are made alone,
- * for longer each time.
+ * help pays is measured: where none came before the work was done, or a call took longer than its own processor time
+ * says it would have taken alone, the other processors are busy, and this thread may be put aside for its own
+ * helpers. Then the next calls are made alone, for longer each time.
  */
 #ifndef TAPELESS_WORKERS_H
 #define TAPELESS_WORKERS_H
@@ -190,10 +190,10 @@ static void see_out(void)
     pthread_mutex_unlock(&pool.mutex);
 }
 
-/* Learn from a call: `took` by the clock, `alone` had it been without helpers. */
-static void learn(nanoseconds took, double alone, nanoseconds end)
+/* Learn from a call: `took` by the clock, `alone` had it been without helpers, and whether any of them came in time. */
+static void learn(nanoseconds took, double alone, int helped, nanoseconds end)
 {
-    if ((double)took > 1.1 * alone + PATIENCE) {
+    if (!helped || (double)took > 1.1 * alone + PATIENCE) {
         nanoseconds rest;
         pool.caution += pool.caution < MOST_CAUTION;
         rest = took << pool.caution;
@@ -232,7 +232,7 @@ static void share(work_function *work, void *context, ptrdiff_t chunks, int help
             alone = (double)(read_clock(CLOCK_THREAD_CPUTIME_ID) - used) * (double)chunks / (double)own;
         see_out();
         pool.last_end = read_clock(CLOCK_MONOTONIC);
-        learn(pool.last_end - start, alone, pool.last_end);
+        learn(pool.last_end - start, alone, own < chunks, pool.last_end);
     } else {
         pool.last_end = read_clock(CLOCK_MONOTONIC);
     }
