@@ -14,7 +14,6 @@ from tapeless.function import Function
 from tapeless.kinds import TOGETHER
 from tapeless.module import Module
 from tapeless.options import Options, names_of, read_options
-from tapeless.runtime.records import to_text
 
 if TYPE_CHECKING:
     from tapeless.ir.program import Program
@@ -193,7 +192,7 @@ def compile_transformed(
     function
         The function that is transformed. Its options hold, but for `wrt` and assumptions on inputs.
     what
-        The transform and all that it depends on, as values that JSON knows.
+        The transform and all that it depends on: texts and numbers, in tuples and lists.
     transform
         Program -> Program.
     kinds
@@ -202,7 +201,7 @@ def compile_transformed(
         The inputs of the new function to differentiate by.
     """
     options = function.options._replace(wrt=wrt, assume=())
-    material = ("transformed", to_text(what), *function.material)
+    material = ("transformed", ascii(what), *function.material)
     return _function(material, lambda: transform(function.program), options, kinds)
 
 

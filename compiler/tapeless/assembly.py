@@ -247,6 +247,49 @@ def build_source(
     )
 
 
+def point_library(
+    material: Sequence[object], program: Callable[[], Program], counts: tuple[int, int], options: Options
+) -> Library:
+    """Return a function as C for one point at a time, with the functions of `runtime/point.c`.
+
+    Parameters
+    ----------
+    material
+        What identifies the function and its inputs before it is read, in tuples and lists of texts and numbers.
+    program
+        Makes the Program, in float64 and with one output; not called on a cache hit.
+    counts
+        How many input scalars come from the caller, and how many after them from memory.
+    options
+        How to build.
+
+    Raises
+    ------
+    CompilerError, CacheError, UnsupportedError
+        As `assemble`.
+    """
+    compiler, cache = warm.compiler(options.cc), warm.cache(options.cache)
+    key = warm.request_key(("point", material, counts), options.key(), compiler, cache)
+    found = warm.recall(cache, key)
+    if found is not None:
+        return found[1]
+
+    from dataclasses import replace  # all of this is not needed on a warm start
+
+    from tapeless.runtime import point
+    from tapeless.targets.c.emit import emit
+
+    made = program()
+    [(kernel, _)] = lower_kinds(made, ("forward",), (), options.dtype, whole=False)
+    source = emit([(made.name, [kernel])], made.name)
+    [(_, symbol)] = source.symbols
+    text = source.text + point.source(f"{symbol}_lanes", *counts)
+    alone = replace(source, text=text, header=point.hidden(source.header))
+    library = build_source(alone, [kernel], compiler, cache)
+    warm.remember(cache, key, {}, library)
+    return library
+
+
 def _size(kernel: Kernel) -> int:
     return len(kernel.statements) + len(kernel.stores)
 

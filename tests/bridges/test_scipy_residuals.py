@@ -12,6 +12,7 @@ from scipy.optimize import curve_fit, least_squares, root
 from scipy.sparse import issparse
 
 import tapeless as tl
+import tapeless.bridges.scipy.models
 
 RISE = "rise(x, a, b) = a*(1 - exp(-b*x))"
 CAMERA = """
@@ -227,6 +228,25 @@ def test_images_are_taken_point_by_point(rise):
     r = rise.residuals({"x": x, "y": rise(x, 2.0, 1.0)})
     assert r.count == 12
     assert np.abs(r.fun([2.0, 1.0])).max() == 0
+
+
+def test_many_points_take_another_way_to_the_same(rise, observed, monkeypatch):
+    """Short columns call the function as it is, long ones a function of one vector."""
+    few = rise.residuals(observed, parameters=("b", "a"), sigma=0.1)
+    monkeypatch.setattr(tapeless.bridges.scipy.models, "_FEW", 0)
+    many = rise.residuals(observed, parameters=("b", "a"), sigma=0.1)
+    assert type(many._model) is not type(few._model)
+    p = [0.8, 1.5]
+    assert np.allclose(many.fun(p), few.fun(p), rtol=1e-13)
+    assert np.allclose(many.jac(p), few.jac(p), rtol=1e-13)
+    assert np.allclose(many.model_jac(many.xdata, *p), few.model_jac(few.xdata, *p), rtol=1e-13)
+
+
+def test_one_observation(rise):
+    for sparse in (False, True):
+        r = rise.residuals({"x": 2.0}, response=3.0, sparse=sparse)
+        assert r.fun([1.0, 1.0]) == pytest.approx([1 - np.exp(-2) - 3])
+        assert dense(r.jac([1.0, 1.0])) == pytest.approx(np.array([[1 - np.exp(-2), 2 * np.exp(-2)]]))
 
 
 def test_single_precision_gives_doubles(observed):

@@ -21,7 +21,7 @@ from tapeless.runtime.digest import blake2b, sha256
 from tapeless.runtime.library import Library
 from tapeless.runtime.load import KERNEL
 
-# What no library depends on: the command, the checks, the benchmarks, the bridges.
+# What no library depends on: the command, the checks, the benchmarks, the bridges, the reports and their templates.
 _APART = frozenset(
     (
         "__pycache__",
@@ -31,7 +31,9 @@ _APART = frozenset(
         "cli.py",
         "demo.py",
         "doctor.py",
+        "html",
         "py.typed",
+        "report",
         "testing",
     )
 )

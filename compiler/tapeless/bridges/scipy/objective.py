@@ -120,6 +120,8 @@ class Objective:
     def hessp(self, x: Any, p: Any) -> Array:
         """Return the product of the Hessian at `x` with the vector `p`, of shape (N,)."""
         vector, direction = self.unknowns.vector(x, "x"), self.unknowns.vector(p, "p")
+        if not self._batch:
+            return np.asarray(self._packed.hvp((vector, *self._data), (direction,), wrt=self._x), np.float64)
         total = np.zeros(self.unknowns.size)
         for data in self._blocks(1):
             part = self._packed.hvp((vector, *data), (direction,), wrt=self._x)
@@ -174,13 +176,15 @@ class Objective:
         point, seen = vector.tobytes(), self._seen
         if seen is None or seen.point != point:
             values, gradient = self._packed.forward_backward(self._scale, vector, *self._data, wrt=self._x)
-            total = float(np.sum(values, dtype=np.float64)) * self._scale
+            total = float(np.sum(values, dtype=np.float64)) * self._scale if self._batch else float(values)
             seen = self._seen = _Seen(point, total, np.asarray(gradient, np.float64))
         return seen
 
     def _hessian(self, vector: Array) -> Any:
         if self._sparse:
             return self._packed.hessian(vector, *self._data, wrt=self._x, sparse=True) * self._scale
+        if not self._batch:
+            return np.asarray(self._packed.hessian(vector, *self._data, wrt=self._x), np.float64)
         size = self.unknowns.size
         total = np.zeros((size, size))
         for data in self._blocks(size):

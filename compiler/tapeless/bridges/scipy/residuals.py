@@ -2,63 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from math import prod
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tapeless.bridges.scipy.binding import differentiable, free_name, packed, shapes_of
+from tapeless.bridges.scipy.binding import differentiable, shapes_of
+from tapeless.bridges.scipy.models import compiled
 from tapeless.bridges.scipy.observations import Observations, read_observations
-from tapeless.bridges.scipy.unknowns import Array, Unknown, Unknowns
+from tapeless.bridges.scipy.unknowns import Array, Unknowns
 from tapeless.errors import ArgumentError, ShapeError, UnsupportedError
 from tapeless.options import names_of
 from tapeless.runtime.operands import as_operand
 
 if TYPE_CHECKING:
     from tapeless.function import Function
-
-
-class _Model(NamedTuple):
-    """The model as it is compiled: shared unknowns in one vector, then those of groups, columns, constants.
-
-    Attributes
-    ----------
-    function
-        Its output is the vector of all outputs.
-    shared, grouped
-        The unknowns.
-    wrt
-        The inputs of `function` that hold unknowns.
-    """
-
-    function: Function
-    shared: tuple[Unknown, ...]
-    grouped: tuple[Unknown, ...]
-    wrt: tuple[str, ...]
-
-    def operands(self, vector: Array, groups: Mapping[str, Array]) -> list[Array]:
-        """Return the inputs that the vector of unknowns stands for."""
-        found = []
-        if self.shared:
-            parts = [vector[item.start : item.stop] for item in self.shared]
-            found.append(parts[0] if len(parts) == 1 else np.concatenate(parts))
-        for item in self.grouped:
-            values = vector[item.start : item.stop].reshape(item.shape)
-            found.append(values[groups[item.name]])
-        return found
-
-    def places(self, groups: Mapping[str, Array]) -> Array:
-        """Return the column of each derivative, (lanes,), or (points, lanes) where there are groups."""
-        shared = np.concatenate([np.arange(i.start, i.stop) for i in self.shared] or [np.empty(0, np.intp)])
-        if not self.grouped:
-            return shared
-        points = len(groups[self.grouped[0].name])
-        blocks = [np.broadcast_to(shared, (points, len(shared)))]
-        for item in self.grouped:
-            size = prod(item.shape[1:])
-            blocks.append(item.start + groups[item.name][:, None] * size + np.arange(size))
-        return np.concatenate(blocks, axis=1)
 
 
 class Residuals:
@@ -79,10 +38,9 @@ class Residuals:
         self._name = function.name
         self._given = observations
         self._sparse = sparse
+        self._dtype = np.dtype(function.dtype)
         self._outputs = sum(map(prod, function.output_shapes))
-        self._model = _compiled(function, unknowns, observations)
-        self._places = self._model.places(observations.groups)
-        self._constants = tuple(observations.constants.values())
+        self._model = compiled(function, unknowns, observations)
         self._columns = tuple(observations.columns.values())
 
     def __repr__(self) -> str:
@@ -97,7 +55,7 @@ class Residuals:
 
     def fun(self, p: Any) -> Array:
         """Return the residuals at the vector `p`, of shape (M,): all outputs of the first observation, and so on."""
-        left = self._values(self._columns, self.unknowns.vector(p, "p"))
+        left = self._model.values(self.unknowns.vector(p, "p"), self._columns)
         if self._given.observed is not None:
             left = left - self._given.observed
         if self._given.factors is not None:
@@ -107,12 +65,12 @@ class Residuals:
     def jac(self, p: Any) -> Any:
         """Return their Jacobian at `p`: an array of shape (M, N), or a `scipy.sparse.csr_array`."""
         vector, factors = self.unknowns.vector(p, "p"), self._given.factors
-        if self._sparse and not self._columns and not self._model.grouped:
-            found = self._model.function.jacobian(vector, *self._constants, wrt=self._model.wrt, sparse=True)
+        if self._sparse and not self._columns and self._model.places is None:
+            found = self._model.sparse_jacobian(vector)
             if factors is not None:
                 found.data = found.data * np.repeat(factors.ravel(), np.diff(found.indptr))
             return found
-        blocks = self._derivatives(self._columns, vector)
+        blocks = self._model.derivatives(vector, self._columns)
         if factors is not None:
             blocks = blocks * factors[:, :, None]
         return self._sparse_matrix(blocks) if self._sparse else self._matrix(blocks)
@@ -157,12 +115,13 @@ class Residuals:
 
     def model(self, xdata: Any, *p: Any) -> Array:
         """Return the model's values for predictors laid out as `xdata`, and parameters one by one."""
-        return self._values(self._laid_out(xdata), self.unknowns.vector(p, "the parameters")).ravel()
+        vector = self.unknowns.vector(p, "the parameters")
+        return self._model.values(vector, self._laid_out(xdata)).ravel()
 
     def model_jac(self, xdata: Any, *p: Any) -> Array:
         """Return the Jacobian of `model` by the parameters, of shape (M, N)."""
         vector = self.unknowns.vector(p, "the parameters")
-        return self._matrix(self._derivatives(self._laid_out(xdata), vector))
+        return self._matrix(self._model.derivatives(vector, self._laid_out(xdata)))
 
     def curve_fit_arguments(self, p0: Any, bounds: Any = None, **more: Any) -> dict[str, Any]:
         """Return keyword arguments: `curve_fit(**residuals.curve_fit_arguments(p0))`.
@@ -208,24 +167,12 @@ class Residuals:
 
     # ---- how
 
-    def _operands(self, columns: Sequence[Array], vector: Array) -> list[Array]:
-        return [*self._model.operands(vector, self._given.groups), *columns, *self._constants]
-
-    def _values(self, columns: Sequence[Array], vector: Array) -> Array:
-        """Return the outputs, (points, outputs)."""
-        found = self._model.function(*self._operands(columns, vector))
-        return np.asarray(found, np.float64).reshape(-1, self._outputs)
-
-    def _derivatives(self, columns: Sequence[Array], vector: Array) -> Array:
-        """Return one small matrix per point, (points, outputs, lanes)."""
-        found = self._model.function.jacobian(*self._operands(columns, vector), wrt=self._model.wrt)
-        return np.asarray(found, np.float64).reshape(-1, *found.shape[-2:])
-
     def _matrix(self, blocks: Array) -> Array:
         points, outputs, lanes = blocks.shape
-        if self._model.grouped:
+        places = self._model.places
+        if places is not None:
             spread = np.zeros((points, outputs, self.unknowns.size))
-            np.put_along_axis(spread, np.broadcast_to(self._places[:, None, :], blocks.shape), blocks, axis=2)
+            np.put_along_axis(spread, np.broadcast_to(places[:, None, :], blocks.shape), blocks, axis=2)
             blocks = spread
         return blocks.reshape(points * outputs, -1) if lanes else np.zeros((points * outputs, 0))
 
@@ -233,8 +180,8 @@ class Residuals:
         from scipy.sparse import csr_array
 
         points, outputs, lanes = blocks.shape
-        places = self._places[:, None, :] if self._model.grouped else self._places
-        columns = np.broadcast_to(places, blocks.shape)
+        places = self._model.places
+        columns = np.broadcast_to(np.arange(lanes) if places is None else places[:, None, :], blocks.shape)
         ends = np.arange(points * outputs + 1) * lanes
         found = csr_array(
             (blocks.flatten(), columns.flatten(), ends), shape=(points * outputs, self.unknowns.size)
@@ -247,7 +194,7 @@ class Residuals:
         names = list(self._given.columns)
         if not names:
             return []
-        rows = as_operand(xdata, "xdata", np.dtype(self._model.function.dtype))[0]
+        rows = as_operand(xdata, "xdata", self._dtype)[0]
         rows = rows.reshape(1, -1) if rows.ndim == 1 else rows
         cores = [column.shape[1:] for column in self._columns]
         wanted = sum(map(prod, cores))
@@ -255,7 +202,7 @@ class Residuals:
             raise ShapeError(
                 f"xdata has shape {np.shape(xdata)}; it must be ({wanted}, M), for {', '.join(names)}"
             )
-        if self._model.grouped and rows.shape[1] != self._given.points:
+        if self._given.groups and rows.shape[1] != self._given.points:
             raise ShapeError(
                 f"xdata has {rows.shape[1]} points, and the groups are those of {self._given.points}"
             )
@@ -265,17 +212,6 @@ class Residuals:
             found.append(np.ascontiguousarray(part).reshape(-1, *core))
             at += prod(core)
         return found
-
-
-def _compiled(function: Function, unknowns: Unknowns, observations: Observations) -> _Model:
-    shared = tuple(item for item in unknowns if item.name not in observations.groups)
-    grouped = tuple(item for item in unknowns if item.name in observations.groups)
-    x = free_name("x", function.input_names)
-    wrt = (*((x,) if shared else ()), *(item.name for item in grouped))
-    kept = (*(item.name for item in grouped), *observations.columns, *observations.constants)
-    vectors = {x: [item.name for item in shared]} if shared else {}
-    made = packed(function, vectors, kept, kinds=("forward", "jacobian"), wrt=wrt, join=True)
-    return _Model(made, shared, grouped, wrt)
 
 
 def residuals(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from math import prod
 from typing import Any, Final, NamedTuple
 
@@ -42,10 +42,23 @@ class Unknown(NamedTuple):
         return self.start + self.size
 
 
-class Unknowns(tuple[Unknown, ...]):
-    """Inputs laid out one after the other in a vector, each in C order."""
+class Unknowns:
+    """Inputs laid out one after the other in a vector, each in C order. Iterates over them.
 
-    __slots__ = ()
+    Attributes
+    ----------
+    names
+        The inputs in order.
+    size
+        Length of the vector.
+    """
+
+    __slots__ = ("_items", "names", "size")
+
+    def __init__(self, items: Iterable[Unknown]) -> None:
+        self._items = tuple(items)
+        self.names = tuple(item.name for item in self._items)
+        self.size = self._items[-1].stop if self._items else 0
 
     @classmethod
     def of(cls, shapes: Mapping[str, tuple[int, ...]]) -> Unknowns:
@@ -56,18 +69,14 @@ class Unknowns(tuple[Unknown, ...]):
             at += prod(shape)
         return cls(found)
 
-    @property
-    def size(self) -> int:
-        """Length of the vector."""
-        return self[-1].stop if self else 0
+    def __iter__(self) -> Iterator[Unknown]:
+        return iter(self._items)
 
-    @property
-    def names(self) -> tuple[str, ...]:
-        """The inputs in order."""
-        return tuple(item.name for item in self)
+    def __len__(self) -> int:
+        return len(self._items)
 
     def vector(self, values: Any, what: str) -> Array:
-        """Return a vector of float64 from a vector, or from a mapping of names to values.
+        """Return a vector of float64 from a vector, itself where it is one, or from a mapping of names to values.
 
         Parameters
         ----------
@@ -81,6 +90,8 @@ class Unknowns(tuple[Unknown, ...]):
         ArgumentError, ShapeError
             Where something is missing, unknown or of another shape.
         """
+        if type(values) is np.ndarray and values.dtype is _FLOAT and values.shape == (self.size,):
+            return values
         if isinstance(values, Mapping):
             self._check_names(values, what)
             parts = [self._part(item, values[item.name], what) for item in self]

@@ -1,12 +1,18 @@
 /* One point of a kernel, as the integrators and filters of SciPy call it. Compiled behind the C of the kernel itself,
  * with these defined: KERNEL, its function that takes tables; VARIABLES, how many of its inputs come from the caller;
- * BOUND, how many come from memory. The compiler puts the kernel in its place with a batch of one.
+ * BOUND, how many come from memory. The compiler is made to put the kernel in its place, with a batch of one.
  *
  * Nothing is written but on the stack, so that threads may share what is bound.
  */
 #if !defined(TAPELESS_UNIT) || TAPELESS_UNIT == 0
 
-static double at_point(const double *variables, const double *bound)
+#ifdef __GNUC__
+#define WITH_ALL_IT_CALLS __attribute__((flatten))
+#else
+#define WITH_ALL_IT_CALLS
+#endif
+
+static WITH_ALL_IT_CALLS double at_point(const double *variables, const double *bound)
 {
     const void *in[VARIABLES + BOUND];
     double value;
