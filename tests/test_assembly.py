@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -17,8 +18,12 @@ from tapeless.targets.c.lower import lower
 
 @pytest.mark.parametrize("scalars", [6, 23])
 def test_constant_outputs_are_no_calls_of_memset(scalars, tmp_path):
-    """Of the hundreds in a matrix full of zeros, gcc takes minutes to make such calls."""
+    """Of the hundreds in a matrix full of zeros, gcc takes minutes to make such calls; clang is quick at it."""
+    compiler = find_compiler()
+    asked = subprocess.run([*compiler.argv, "--version"], capture_output=True, text=True, check=True)
+    if "clang" in asked.stdout:
+        pytest.skip("this compiler is clang")
     program = derive(read(f"f(x[{scalars}]) = x**2"), "jacobian", None)
     kernel = lower(program, "jacobian", "float64")
-    library = build_source(emit([("f", [kernel])], "f"), [kernel], find_compiler(), Cache(tmp_path / "cache"))
+    library = build_source(emit([("f", [kernel])], "f"), [kernel], compiler, Cache(tmp_path / "cache"))
     assert b"memset" not in Path(library.path).read_bytes()

@@ -426,16 +426,19 @@ def _output(item: Any) -> tuple[tuple[Any, ...], tuple[int, ...]]:
     """Return the formulas of one output and its shape: (n,) for a column, (r, c) for any other matrix."""
     import sympy
 
+    from tapeless.frontend.symbolic_matrix import explicit
+
     if isinstance(item, sympy.Trace):
-        matrix = item.arg.as_explicit()
+        matrix = explicit(item.arg)
         item = sympy.Add(*(matrix[i, i] for i in range(matrix.rows)))
     if isinstance(item, sympy.MatrixExpr):
-        item = item.as_explicit()
+        item = explicit(item)
     if isinstance(item, sympy.MatrixBase):
         shape = (item.rows,) if item.cols == 1 else (item.rows, item.cols)
         return tuple(_formula(entry) for entry in item.flat()), shape
     if isinstance(item, sympy.NDimArray):
-        return tuple(_formula(entry) for entry in sympy.flatten(item.tolist())), tuple(map(int, item.shape))
+        entries = sympy.flatten(item.tolist()) if item.shape else [item[()]]
+        return tuple(_formula(entry) for entry in entries), tuple(map(int, item.shape))
     return (_formula(item),), ()
 
 
