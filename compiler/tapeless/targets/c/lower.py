@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from fractions import Fraction
+from itertools import accumulate
 from typing import Final
 
 from tapeless.errors import DerivativeError, UnsupportedError
@@ -50,6 +51,7 @@ def lower(program: Program, kind: str, dtype: str) -> Kernel:
     _refuse_unspellable(program, kind)
     lowering = _Lowering(program, dtype)
     lowering.run()
+    statements, stores = _live(lowering.statements, [lowering.values[node] for node in program.roots])
     names = {lane: f"v{lane}" for lane in range(program.lanes)}
     kernel = Kernel(
         kind=kind,
@@ -58,8 +60,8 @@ def lower(program: Program, kind: str, dtype: str) -> Kernel:
         outs=tuple(
             Param(o.name, k if o.shape else None) for o in program.outputs for k in range(len(o.nodes))
         ),
-        statements=lowering.statements,
-        stores=tuple(lowering.values[node] for node in program.roots),
+        statements=statements,
+        stores=stores,
         notes=tuple(_note(program.graph, node, names) for node in program.roots),
     )
     return scheduled(kernel)
@@ -197,6 +199,36 @@ class _Lowering:
             else:
                 total = value if total is None else self.emit(op, total, value)
         return Literal(1.0 - decides) if total is None else total
+
+
+def _live(
+    statements: Sequence[Statement], stores: Sequence[Value]
+) -> tuple[tuple[Statement, ...], tuple[Value, ...]]:
+    """Leave out what no store needs: the arm that a constant condition does not take, for one."""
+    needed = bytearray(len(statements))
+    for value in stores:
+        if type(value) is int:
+            needed[value] = 1
+    for place in range(len(statements) - 1, -1, -1):
+        if needed[place] and statements[place].op != "load":
+            for arg in statements[place].args:
+                if type(arg) is int:
+                    needed[arg] = 1
+    if all(needed):
+        return tuple(statements), tuple(stores)
+    new = list(accumulate(needed, initial=0))
+
+    def moved(value: Value) -> Value:
+        return new[value] if type(value) is int else value
+
+    return (
+        tuple(
+            s if s.op == "load" else Statement(s.op, tuple([moved(arg) for arg in s.args]))
+            for s, kept in zip(statements, needed, strict=True)
+            if kept
+        ),
+        tuple([moved(value) for value in stores]),
+    )
 
 
 def _cone(graph: Graph, root: int, limit: int) -> Graph | None:
