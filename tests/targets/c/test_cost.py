@@ -15,7 +15,11 @@ def cost(text, kind="forward", dtype="float64", **options):
 
 def test_more_work_costs_more():
     assert 0 < cost("f(x) = x + 1") < cost("f(x) = x*x*x + x + 1") < cost("f(x) = sin(x)")
-    assert cost("f(x) = sin(x)") < cost("f(x) = sin(x)*exp(x)") < cost("f(x) = sin(x)*exp(x)", "forward_backward")
+    assert (
+        cost("f(x) = sin(x)")
+        < cost("f(x) = sin(x)*exp(x)")
+        < cost("f(x) = sin(x)*exp(x)", "forward_backward")
+    )
     assert cost("f(x, y) = x*y") < cost("f(x, y) = x/y")
     assert cost("f(x[50]) = x[0] + x[1]") > cost("f(x[2]) = x[0] + x[1]"), "lanes are read"
 
