@@ -5,7 +5,7 @@ from __future__ import annotations
 import mpmath
 import numpy as np
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 
 import tapeless as tl
 from tapeless.api import read
@@ -59,7 +59,7 @@ def entries_of(way, program, point):
     return [float(value) for value in values[0]]
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.filter_too_much])
 @given(codes, points)
 def test_a_tangent_is_a_number_where_the_gradient_is(code, point):
     program = program_of(code)
