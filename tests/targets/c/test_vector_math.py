@@ -44,9 +44,9 @@ NUMBERS = {
 AT_INFINITY = {
     "exp": (0.0, math.inf), "expm1": (-1.0, math.inf), "log": (math.nan, math.inf), "log1p": (math.nan, math.inf),
     "erf": (-1.0, 1.0), "erfc": (2.0, 0.0), "tanh": (-1.0, 1.0), "gauss": (0.0, 0.0), "sech2": (0.0, 0.0),
-    "expit": (0.0, 1.0), "softplus": (0.0, math.inf),
+    "expit": (0.0, 1.0), "softplus": (0.0, math.inf), "sin": (math.nan, math.nan), "cos": (math.nan, math.nan),
 }  # fmt: skip
-KEEPS_MINUS_ZERO = {"expm1", "log1p", "erf", "tanh"}
+KEEPS_MINUS_ZERO = {"expm1", "log1p", "erf", "tanh", "sin"}
 
 
 def program_of(name):
@@ -136,11 +136,37 @@ def test_the_place_in_the_array_is_of_no_account(name, dtype, build):
     assert np.array_equal(together, apart, equal_nan=True)
 
 
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("name", ["sin", "cos"])
+def test_angles_beside_multiples_of_a_quarter_turn(name, dtype, build):
+    """Where the result is next to 0 every place of the reduction counts; to either side of the limits, too."""
+    counts = [1, 2, 3, 4, 5, 7, 11, 344, 1023, 1024, 8192, 32767, 32768, 100_003, 1_048_575, 1_048_577, 10**9]
+    x = np.array([k * math.pi / 2 for k in counts] + [1608.0, 51471.0, 1647099.0], dtype)
+    x = np.concatenate([x, np.nextafter(x, np.zeros(1, dtype)), np.nextafter(x, 2 * x), -x, x / 2])
+    program = program_of(name)
+    for at, found in zip(x.tolist(), build(name, dtype)(x).tolist(), strict=True):
+        [truth] = evaluate_flat(program, [at], 60)
+        assert ulp_error(found, truth, dtype) <= 2.5, (at, found, truth)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_a_large_angle_does_not_change_its_neighbours(dtype, build):
+    function = build("sin", dtype)
+    x = np.linspace(-30, 30, 700).astype(dtype)
+    alone = function(x)
+    x[[3, 699]] = 1e15
+    beside = function(x)
+    assert np.array_equal(np.delete(beside, [3, 699]), np.delete(alone, [3, 699]))
+    [truth] = evaluate_flat(program_of("sin"), [float(x[3])], 60)
+    assert ulp_error(float(beside[3]), truth, dtype) <= 1
+    assert beside[699] == beside[3]
+
+
 def test_functions_stand_after_what_they_need():
     order = list(NEEDS)
     for name, needs in NEEDS.items():
         assert all(order.index(other) < order.index(name) for other in needs)
-    assert needed(["erf", "sin"]) == ["mad", "bits", "exp_parts", "gauss_times", "erfc", "erf"]
+    assert needed(["erf", "tan"]) == ["mad", "bits", "exp_parts", "gauss_times", "erfc", "erf"]
 
 
 def test_a_wrong_coefficient_is_found(build, monkeypatch, tmp_path):

@@ -56,10 +56,15 @@ def report(source, folder, command=None):
 def loops(source):
     """Lines of the source at which a loop over points begins whose turns do more than copy and fill."""
     lines = source.text.splitlines()
-    starts = [k for k, line in enumerate(lines) if re.match(r"    for \(ptrdiff_t [ij] = 0;", line)]
+    starts = [
+        k for k, line in enumerate(lines) if re.match(r" +for \(ptrdiff_t ([ij] = 0|i = i_start);", line)
+    ]
     found = []
     for start in starts:
-        body = lines[start + 1 : lines.index("    }", start)]
+        indent = lines[start].partition("for")[0]
+        body = lines[start + 1 : lines.index(f"{indent}}}", start)]
+        if indent == "    " and "i = i_start" in lines[start]:
+            continue  # points with large angles: rare, and the C library's, one by one
         sides = [line.partition("=")[2] for line in body]
         if any(re.search(r"\b[vtu]\d", side) and not re.fullmatch(r" \w+;", side) for side in sides):
             found.append(start + 1)

@@ -12,7 +12,7 @@ from tapeless.targets.c.kernel import Kernel, Param, Source
 from tapeless.targets.c.parts import TILE, partition
 from tapeless.targets.c.spelling import CALLS, HELPERS, VECTORISED, call, is_plain_name
 from tapeless.targets.c.templates import environment
-from tapeless.targets.c.vector_math import OWN, needed, numbers
+from tapeless.targets.c.vector_math import ANGLES, OWN, needed, numbers
 
 _TITLES: Final[dict[str, str]] = {
     "forward": "Forward",
@@ -28,6 +28,8 @@ _TITLES: Final[dict[str, str]] = {
     "hvp": "Hessian times a vector",
 }
 _MAX_NOTES: Final = 24
+_STRIP: Final = 512
+"""Points after which a loop looks whether an angle was too large for it."""
 _STACK: Final = 4096
 """Numbers that a workspace may hold on the stack."""
 _LINE: Final = 100
@@ -77,8 +79,11 @@ def emit(functions: Sequence[tuple[str, Sequence[Kernel]]], name: str) -> Source
     # In a long kernel the functions of the library cost less to compile than so many copies of our own.
     parted = any(not k["whole"] for k in shown)
     brought = needed(calls - frozenset(CALLS) if parted else calls)
+    if not ANGLES & frozenset(brought):
+        for fields in shown:
+            fields["far"] = None
     real = "float" if dtype == "float32" else "double"
-    fields = {
+    module = {
         "stem": stem,
         "guard": f"{stem.upper()}_H",
         "real": real,
@@ -96,8 +101,8 @@ def emit(functions: Sequence[tuple[str, Sequence[Kernel]]], name: str) -> Source
     templates = environment()
     return Source(
         name=stem,
-        text=templates.get_template("c/module.c.j2").render(fields).rstrip() + "\n",
-        header=templates.get_template("c/module.h.j2").render(fields),
+        text=templates.get_template("c/module.c.j2").render(module).rstrip() + "\n",
+        header=templates.get_template("c/module.h.j2").render(module),
         symbols=tuple(symbols),
         units=units,
     )
@@ -173,8 +178,34 @@ def _kernel_fields(kernel: Kernel, slots: int, written: Sequence[Body], symbol: 
         "in_table": _wrap("        (const void *const[]){", ins, "}") if ins else "        NULL",
         "out_table": _wrap("        (void *const[]){", outs, "}"),
         "limits": any(part["limits"] for part in parts),
+        "far": _far_fields(written[0], parts[0], symbol, restricted) if whole else None,
+        "strip": _STRIP,
         "table_call": _wrap(f"    {symbol}(", ["n", *tables]),
         "no_inputs": not ins,
+    }
+
+
+def _far_fields(
+    body: Body, part: dict[str, Any], symbol: str, parameters: Sequence[str]
+) -> dict[str, Any] | None:
+    """Describe the function that computes points with large angles, from i_start to i_end; None without angles."""
+    if not body.angles:
+        return None
+    f = "f" if "float" in parameters[0] else ""
+
+    def with_any(text: str) -> str:
+        for op in sorted(ANGLES):
+            text = text.replace(f"vm_{op}{f}(", f"vm_{op}_any{f}(")
+        return text
+
+    names = [parameter.rpartition(" ")[2] for parameter in parameters]
+    return {
+        **part,
+        "lines": [(kind, name, with_any(text)) for kind, name, text in part["lines"]],
+        "stores": [(target, with_any(text)) for target, text in part["stores"]],
+        "angles": [f"vm_is_far{f}({angle})" for angle in body.angles],
+        "prototype": _wrap(f"RARE void {symbol}_far(", ["ptrdiff_t i_start", "ptrdiff_t i_end", *parameters]),
+        "call": _wrap(f"            {symbol}_far(", ["i_start", "i_end", *names]),
     }
 
 

@@ -8,7 +8,7 @@ from typing import Final
 from tapeless.targets.c.kernel import Kernel, Literal, Statement, Value
 from tapeless.targets.c.parts import Part, Partition
 from tapeless.targets.c.spelling import BINARY, CALLS, HELPERS, TRUTHS, call, number
-from tapeless.targets.c.vector_math import OWN
+from tapeless.targets.c.vector_math import ANGLES, OWN
 
 _WIDTH: Final = 68
 """An expression longer than this gets a name of its own."""
@@ -47,6 +47,8 @@ class Body:
         (output lane, expression).
     calls
         The primitives whose C function or helper occurs.
+    angles
+        Names and numbers of which a sine or cosine is taken.
     """
 
     constants: tuple[tuple[str, str, str], ...]
@@ -56,6 +58,7 @@ class Body:
     writes: tuple[tuple[int, str], ...]
     stores: tuple[tuple[int, str], ...]
     calls: frozenset[str]
+    angles: tuple[str, ...] = ()
 
 
 def bodies(kernel: Kernel, cut: Partition) -> list[Body]:
@@ -75,6 +78,7 @@ class _Writer:
         self.lines: list[Line] = []
         self.constants: dict[Literal, str] = {}
         self.temporaries = {"t": 0, "c": 0}
+        self.angles: dict[str, None] = {}
 
     def write(self) -> Body:
         statements, part = self.kernel.statements, self.part
@@ -99,6 +103,7 @@ class _Writer:
             writes=writes,
             stores=stores,
             calls=frozenset(statements[p].op for p in here if self.uses[p]) & _NAMED,
+            angles=tuple(self.angles),
         )
 
     def _place(self, place: int, statement: Statement) -> tuple[str, int]:
@@ -163,6 +168,8 @@ class _Writer:
         if op == "select":
             condition = self._operand(args[0], _CALL)
             return f"{condition} ? {self._atom(args[1])} : {self._atom(args[2])}", _CHOICE
+        if op in ANGLES:
+            self.angles[self._atom(args[0])] = None
         written = ", ".join(self._operand(arg, 0) for arg in args)
         return f"{call(op, self.kernel.dtype)}({written})", _CALL
 

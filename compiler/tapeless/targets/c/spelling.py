@@ -18,7 +18,7 @@ CALLS: Final[dict[str, str]] = {
 } | {"abs": "fabs", "gamma": "tgamma", "loggamma": "lgamma", "round": "rint", "round_away": "round"}
 
 VECTORISED: Final = frozenset(
-    "exp2 log2 log10 sin cos tan asin acos atan atan2 sinh cosh asinh acosh atanh cbrt hypot pow".split()
+    "exp2 log2 log10 tan asin acos atan atan2 sinh cosh asinh acosh atanh cbrt hypot pow".split()
 )
 """Primitives that the emitted C does not bring along and of which glibc has vector versions, from 2.35 on (NEWS of
 that release)."""
@@ -70,7 +70,7 @@ RESERVED: Final = frozenset(
     synchronized template this thread_local throw true try typeid typename typeof typeof_unqual using virtual
     wchar_t xor xor_eq
     main errno NULL NAN INFINITY HUGE_VAL HUGE_VALF HUGE_VALL FP_NAN FP_INFINITE FP_ZERO FP_SUBNORMAL FP_NORMAL
-    APART INLINE SHARED UNIT VECTOR EACH_POINT UINT32_C UINT64_C
+    APART INLINE RARE SHARED UNIT VECTOR EACH_POINT UINT32_C UINT64_C
     math_errhandling signgam assert linux unix i386 complex imaginary I stdin stdout stderr
     ptrdiff_t size_t max_align_t float_t double_t wchar_t wint_t offsetof
     acos asin atan atan2 cos sin tan acosh asinh atanh cosh sinh tanh exp exp2 exp10 expm1 frexp ilogb ldexp log
@@ -79,7 +79,7 @@ RESERVED: Final = frozenset(
     fdim fmax fmin fma fpclassify isfinite isinf isnan isnormal signbit isgreater isgreaterequal isless
     islessequal islessgreater isunordered j0 j1 jn y0 y1 yn gamma drem finite significand scalb isnanf isinff
     sincos abs labs llabs div exit abort malloc calloc realloc free printf puts strlen memcpy memset index
-    rindex uint32_t uint64_t
+    rindex uint32_t uint64_t i_start i_end any_far
     """.split()
 )
 

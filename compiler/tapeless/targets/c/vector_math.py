@@ -35,11 +35,17 @@ NEEDS: Final[dict[str, tuple[str, ...]]] = {
     "log": ("log_parts",),
     "log1p": ("log_parts",),
     "softplus": ("exp_falling", "log1p"),
+    "angle_parts": ("mad", "bits"),
+    "sin": ("angle_parts",),
+    "cos": ("angle_parts",),
 }
 """Function -> what it calls; each stands after what it needs."""
 
-OWN: Final = frozenset("exp expm1 tanh sech2 expit gauss erfc erf log log1p softplus".split())
+OWN: Final = frozenset("exp expm1 tanh sech2 expit gauss erfc erf log log1p softplus sin cos".split())
 """Operations of a kernel that become a call of one of these functions."""
+
+ANGLES: Final = frozenset(("sin", "cos"))
+"""Those that are right up to some size of their argument only: a second loop computes the points beyond."""
 
 # (exp(r) - 1 - r)/r**2 for abs(r) <= log(2)/2: relative error of exp 2**-55.8, 2**-26.6
 _EXP64 = (
@@ -79,6 +85,18 @@ _ABOVE32 = (0.644075301439909, 0.584613083345241, 0.24137309004116628, 0.0452202
 _BELOW32 = (
     1.0, 2.460318359194864, 2.610500140870303, 1.5209438212820146, 0.4986654032310393, 0.08015672216280481,
 )  # fmt: skip
+# (sin(r)/r - 1)/r**2 and (cos(r) - 1 + r**2/2)/r**4 in r**2, for abs(r) <= pi/4: relative error 2**-56 and 2**-60,
+# 2**-26 and 2**-29
+_SIN64 = (
+    -0.16666666666666666, 0.00833333333333131, -0.0001984126983708634, 2.755731622356832e-06,
+    -2.505115138316054e-08, 1.5919275979160713e-10,
+)  # fmt: skip
+_COS64 = (
+    0.041666666666666644, -0.0013888888888887061, 2.4801587298460354e-05, -2.755731715835192e-07,
+    2.0876127842772977e-09, -1.1381543392981442e-11,
+)  # fmt: skip
+_SIN32 = (-0.166666642, 0.00833271724, -0.000195838569)
+_COS32 = (0.0416666418, -0.00138882722, 2.45439405e-05)
 
 
 def needed(ops: Iterable[str]) -> list[str]:
@@ -93,12 +111,14 @@ def needed(ops: Iterable[str]) -> list[str]:
     return [name for name in NEEDS if name in found]
 
 
-def numbers(dtype: str) -> dict[str, str]:
+def numbers(dtype: str) -> dict[str, str | tuple[str, ...]]:
     """Return the numbers and polynomials of the functions as C text."""
     return _FLOAT32 if dtype == "float32" else _FLOAT64
 
 
-_SQUARES: Final = {"exp": "r2", "log": "z2", "erf": "z2", "erfc_above": "a2", "erfc_below": "a2"}
+_SQUARES: Final = {
+    "exp": "r2", "log": "z2", "erf": "z2", "erfc_above": "a2", "erfc_below": "a2", "sin": "z2", "cos": "z2",
+}  # fmt: skip
 """Polynomial -> the square of its variable."""
 
 
@@ -121,7 +141,7 @@ def _polynomials(f: str, **coefficients: Sequence[float]) -> dict[str, str]:
     return found
 
 
-_FLOAT64: Final = {
+_FLOAT64: Final[dict[str, str | tuple[str, ...]]] = {
     "log2e": "1.4426950408889634",
     "shift": "6755399441057790.0",  # 1.5*2**52 + 2*1023
     "ln2_high": "0.6931471803691238",  # 33 bits, so that a product by n is exact
@@ -143,9 +163,32 @@ _FLOAT64: Final = {
     "lift": "18014398509481984.0",  # 2**54
     "bias": "4503599627371519.0",  # 2**52 + 1023
     "bias_lifted": "4503599627371573.0",
-    **_polynomials("", exp=_EXP64, log=_LOG64, erf=_ERF64, erfc_above=_ABOVE64, erfc_below=_BELOW64),
+    "two_by_pi": "0.6366197723675814",
+    "whole": "6755399441055744.0",  # 1.5*2**52
+    # All of one sign, so that the sine of -0 is -0.
+    "minus_half_pi": ("-1.5707963267948966", "-6.123233995736765e-17", "-1.0828566739219139e-32"),
+    # The first three of 33 bits: a product by n is exact without a fused multiply-add, too.
+    "half_pi_short": (
+        "1.5707963267341256",
+        "6.077100506303966e-11",
+        "2.0222662487111665e-21",
+        "8.47842766036889957e-32",
+    ),
+    "angle_max": "1647099.0",  # 2**20*pi/2
+    "angle_max_short": "1647099.0",
+    "top": "63",
+    **_polynomials(
+        "",
+        exp=_EXP64,
+        log=_LOG64,
+        erf=_ERF64,
+        erfc_above=_ABOVE64,
+        erfc_below=_BELOW64,
+        sin=_SIN64,
+        cos=_COS64,
+    ),
 }
-_FLOAT32: Final = {
+_FLOAT32: Final[dict[str, str | tuple[str, ...]]] = {
     "log2e": "1.44269504f",
     "shift": "12583166.0f",  # 1.5*2**23 + 2*127
     "ln2_high": "0.693145752f",
@@ -167,5 +210,21 @@ _FLOAT32: Final = {
     "lift": "33554432.0f",  # 2**25
     "bias": "8388735.0f",  # 2**23 + 127
     "bias_lifted": "8388760.0f",
-    **_polynomials("f", exp=_EXP32, log=_LOG32, erf=_ERF32, erfc_above=_ABOVE32, erfc_below=_BELOW32),
+    "two_by_pi": "0.636619747f",
+    "whole": "12582912.0f",  # 1.5*2**23
+    "minus_half_pi": ("-1.57079625f", "-7.54978942e-08f", "-5.39030253e-15f"),
+    "half_pi_short": ("1.57067871f", "0.000117614865f", "9.92031346e-10f", "6.22337197e-14f"),  # of 14 bits
+    "angle_max": "51471.0f",  # 2**15*pi/2
+    "angle_max_short": "1608.0f",  # 2**10*pi/2
+    "top": "31",
+    **_polynomials(
+        "f",
+        exp=_EXP32,
+        log=_LOG32,
+        erf=_ERF32,
+        erfc_above=_ABOVE32,
+        erfc_below=_BELOW32,
+        sin=_SIN32,
+        cos=_COS32,
+    ),
 }
