@@ -215,7 +215,7 @@ def client(tmp_path_factory):
             n_workers=2,
             threads_per_worker=1,
             memory_limit=LIMIT,
-            dashboard_address=None,
+            dashboard_address=":0",
             local_directory=str(tmp_path_factory.mktemp("workers")),
             env={"TAPELESS_CACHE_DIR": str(cache)},
         ) as cluster,

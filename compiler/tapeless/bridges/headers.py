@@ -43,7 +43,9 @@ def python_headers() -> tuple[Header, ...]:
     from sysconfig import get_path
 
     remedy = "install the headers of Python (on Debian and Ubuntu: apt install python3-dev)"
-    return Header("Python.h", get_path("include"), remedy), Header("pyconfig.h", get_path("platinclude"), remedy)
+    return Header("Python.h", get_path("include"), remedy), Header(
+        "pyconfig.h", get_path("platinclude"), remedy
+    )
 
 
 def build_extension(
