@@ -150,11 +150,11 @@ def test_shapes_and_several_outputs(distance):
 
 def test_float32_sums_in_double(line):
     narrow = tl.compile("line(w, x, b) = w*x*x + b", dtype="float32")
-    x = np.full(200_000, 0.1, np.float32)
+    x = np.array([1e4] + [1.0] * 63, np.float32)
     w = np.float32(0.0)
-    found = narrow.to_dask().backward(1.0, w, da.from_array(x, chunks=1000), w, wrt="w")
+    found = narrow.to_dask().backward(1.0, w, da.from_array(x, chunks=1), w, wrt="w")
     assert found.dtype == np.float32
-    np.testing.assert_allclose(found.compute(), np.square(x, dtype=float).sum(), rtol=1e-7)
+    assert found.compute() == np.float32(1e8 + 63)
 
 
 def test_the_same_bits_in_any_order_of_chunks(line):
