@@ -81,6 +81,26 @@ def test_strided_and_broadcast_arrays(line):
         np.testing.assert_array_equal(line.ufunc(*case), line(*case))
 
 
+def test_long_calls(gelu, line, distance):
+    """Long enough for the driver and its threads."""
+    w, x = numbers(2, 200_000)
+    np.testing.assert_array_equal(gelu.ufunc(x), gelu(x))
+    for case in [(w, x, w), (w[::-1], x, 2.0), (2.0, x, x[:1]), (w[::2], x[1::2], x[::-2])]:
+        np.testing.assert_array_equal(line.ufunc(*case), line(*case))
+        for found, expected in zip(line.grad_ufunc(*case), line.grad(*case), strict=True):
+            np.testing.assert_array_equal(found, expected)
+    out = np.empty(400_000)
+    line.ufunc(w, x, 1.0, out=out[::2])
+    np.testing.assert_array_equal(out[::2], line(w, x, 1.0))
+    p = numbers(50_000, 3)
+    for points in (p, p[:, ::-1], np.asfortranarray(p)):
+        np.testing.assert_array_equal(distance.ufunc(points, p[0]), distance(points, p[0]))
+        for found, expected in zip(
+            distance.grad_ufunc(points, p[0]), distance.grad(points, p[0]), strict=True
+        ):
+            np.testing.assert_array_equal(found, expected)
+
+
 def test_add_reduce(gelu):
     x = np.linspace(-3, 3, 1001)
     assert np.add.reduce(gelu.ufunc(x)) == np.add.reduce(gelu(x))

@@ -1,9 +1,9 @@
 /* Makes NumPy ufuncs out of kernels.
  *
  * NumPy calls an inner loop with one pointer and one byte stride per operand, and for a generalised ufunc with the
- * strides of the core dimensions behind them. A kernel wants every lane contiguous, in its own type. Operands that lie
- * so are passed as they are. Others, and long calls, go through the driver; where types have to be converted or results
- * overlap inputs, inputs are packed into tiles here, and results scattered from tiles.
+ * strides of the core dimensions behind them. A kernel wants every lane contiguous, in its own type. Long calls go
+ * through the driver, with its threads. In short ones, where types have to be converted, and where results overlap
+ * inputs, operands that lie well are passed as they are, others packed into tiles and results scattered from tiles.
  *
  * Results may overlap inputs, as in f.ufunc(x, out=x) and in reductions. A result that lies on an input element for
  * element is written from a tile after the tile's inputs have been read; any other overlap is computed point by point,
@@ -271,11 +271,11 @@ static void loop(char **args, const npy_intp *dimensions, const npy_intp *steps,
     int overlapping = overlap(p, args, steps, core_steps, n);
     int done = 0;
     if (overlapping == APART) {
-        if (direct && n <= p->most) {
+        if (n > p->most) {
+            done = driven(p, args, steps, core_steps, n);
+        } else if (direct) {
             p->kernel(n, (const void *const *)args, (void *const *)(args + p->inputs));
             done = 1;
-        } else {
-            done = driven(p, args, steps, core_steps, n);
         }
     }
     if (done < 0) {
