@@ -27,6 +27,8 @@ _HOSTS: Final = (
     ("scipy", "sparse derivatives, low-level callables"),
     ("torch", "PyTorch tensors"),
     ("jax", "JAX arrays"),
+    ("dask", "arrays in chunks"),
+    ("numba", "calls from compiled loops"),
 )
 _PROBE: Final = "doctor(w, x, b) = w*x + b"
 _PATIENCE: Final = 30.0

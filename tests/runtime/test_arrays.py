@@ -152,6 +152,12 @@ class Jax:
     __module__ = "jaxlib._jax"
 
 
+class Dask:
+    """Stands for a lazy array."""
+
+    __module__ = "dask.array.core"
+
+
 class Tensor(Torch):
     """A subclass defined elsewhere."""
 
@@ -195,7 +201,8 @@ REFUSED = {
     "torch": (Torch, r"torch tensor.*detach.*f\.to_torch\(\)"),
     "torch subclass": (Tensor, r"torch tensor.*f\.to_torch\(\)"),
     "torch in a list": (lambda: [[1.0], [Torch()]], r"torch tensor.*f\.to_torch\(\)"),
-    "jax": (Jax, r"jax array.*f\.to_jax\(\)"),
+    "jax": (Jax, r"jax array.*Gradients flow through f\.to_jax\(\)$"),
+    "dask": (Dask, r"dask array.*f\.ufunc.*f\.to_dask\(\).*compute\(\)"),
 }
 
 

@@ -133,6 +133,11 @@ class Caller:
         self._result_names = [result.name for result in signature.results]
         self.plan = _plan(fast, kernel, signature, self._dtype) if fast is not None else None
 
+    @property
+    def address(self) -> int:
+        """Where the kernel is, for callers in C."""
+        return int(_cast(_ADDRESS, self._kernel))
+
     def __call__(self, operands: Sequence[Any], out: Any = None) -> tuple[Any, ...]:
         """Call the kernel.
 

@@ -191,10 +191,21 @@ def _get(compiler: Compiler, cache: Cache | None, threads: int | None) -> Drive:
     library = (compiler.identity, cache.root if cache is not None else None)
     found = _drivers.get((*library, threads))
     if found is None:
-        function = _functions.get(library)
-        if function is None:
-            function = _functions.setdefault(library, _load(compiler, cache))
+        function = _function(compiler, cache)
         found = _drivers.setdefault((*library, threads), Drive(function, threads))
+    return found
+
+
+def address(compiler: Compiler, cache: Cache | None) -> int:
+    """Return where the driver is, for callers in C, building it if need be."""
+    return int(_FFI.cast("uintptr_t", _function(compiler, cache)))
+
+
+def _function(compiler: Compiler, cache: Cache | None) -> CFunction:
+    library = (compiler.identity, cache.root if cache is not None else None)
+    found = _functions.get(library)
+    if found is None:
+        found = _functions.setdefault(library, _load(compiler, cache))
     return found
 
 

@@ -1,0 +1,93 @@
+"""C that needs headers of a host: built, found again, refused with the remedy."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import tapeless as tl
+from tapeless.bridges import headers
+from tapeless.runtime import warm
+from tapeless.runtime.library import Library
+
+BRIDGES = Path(headers.__file__).parent
+SOURCE = '#include "given.h"\nint answer(void) { return GIVEN; }\n'
+
+
+@pytest.fixture
+def given(tmp_path):
+    (tmp_path / "given.h").write_text("#define GIVEN 1\n")
+    return headers.Header("given.h", str(tmp_path), "install what has it")
+
+
+def build(header, *, made_for="host 1", cached=True, source=SOURCE):
+    cache = warm.cache(cached)
+    return headers.build_extension(
+        "given", source, made_for=made_for, headers=(header,), compiler=warm.compiler(), cache=cache
+    )
+
+
+def test_built_once_for_each_version(given, empty_cache):
+    first = build(given)
+    assert first.is_intact()
+    assert build(given) == first
+    (Path(given.folder) / "given.h").unlink()
+    assert build(given) == first, "what is built needs no headers"
+    with pytest.raises(tl.UnsupportedError, match=r"given\.h is needed.*install what has it"):
+        build(given, made_for="host 2")
+
+
+def test_without_a_cache(given):
+    assert build(given, cached=False).is_intact()
+
+
+def test_an_error_that_no_header_explains(given, empty_cache):
+    with pytest.raises(tl.CompilerError, match="refused the source"):
+        build(given, source=SOURCE + "int answer(int);\n")
+
+
+def test_what_is_damaged_is_not_loaded(given, empty_cache, tmp_path):
+    library = build(given)
+    damaged = Library(library.path, "0" * 64)
+    with pytest.raises(tl.CacheError, match="damaged or gone"):
+        headers.load_extension("given", damaged)
+    with pytest.raises(tl.CacheError, match="cannot be loaded"):
+        headers.load_extension("given", library)  # it is no module
+
+
+@pytest.mark.parametrize("compiler", ["gcc", "clang"])
+@pytest.mark.parametrize("name", ["ufunc", "jax"])
+def test_no_warnings(compiler, name, tmp_path):
+    command = shutil.which(compiler)
+    if command is None:
+        pytest.skip(f"no {compiler}")
+    if name == "jax":
+        folders = [pytest.importorskip("jax.ffi").include_dir()]
+    else:
+        folders = [header.folder for header in headers.python_headers()] + [np.get_include()]
+    done = subprocess.run(
+        [
+            command,
+            *(
+                "-std=c11",
+                "-Wall",
+                "-Wextra",
+                "-Werror",
+                "-O1",
+                "-fPIC",
+                "-c",
+                "-o",
+                str(tmp_path / "object.o"),
+            ),
+            *(word for folder in folders for word in ("-isystem", folder)),
+            str(BRIDGES / f"{name}.c"),
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
