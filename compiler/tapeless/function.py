@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from tapeless.bridges.scipy.objective import Objective
     from tapeless.bridges.scipy.residuals import Residuals
     from tapeless.bridges.scipy.rhs import RightHandSide
+    from tapeless.bridges.torch import TorchFunction
     from tapeless.ir.program import Program
     from tapeless.runtime.arrays import Caller
     from tapeless.targets.c.kernel import Source
@@ -573,6 +574,18 @@ class Function:
         from tapeless.bridges.scipy.rhs import rhs
 
         return rhs(self, *state, **options)
+
+    def to_torch(self) -> TorchFunction:
+        """Return the function for PyTorch: tensors in, tensors out, differentiable to any order.
+
+        Raises
+        ------
+        UnsupportedError
+            Where PyTorch is not installed.
+        """
+        from tapeless.bridges.torch import TorchFunction
+
+        return TorchFunction(self)
 
     # ---- how it is shown, copied and sent
 

@@ -16,8 +16,9 @@ import torch
 from tapeless.bridges.torch.kernels import Kernels
 from tapeless.bridges.torch.operator import register
 from tapeless.bridges.torch.shapes import batch_of, expanded, in_front, with_front
-from tapeless.bridges.torch.tensors import DIRECT, DTYPES, TensorKernel, is_ready
+from tapeless.bridges.torch.tensors import DTYPES, TensorKernel
 from tapeless.errors import DerivativeError
+from tapeless.runtime.arrays import Caller
 
 Tensor = torch.Tensor
 Tensors = Sequence[Tensor]
@@ -167,11 +168,8 @@ class Formula(Operation):
         return found
 
     def compute(self, tensors: Tensors, extra: Sequence[Shape] = ()) -> list[Tensor]:
-        first = tensors[0]
-        kernel, shape = self.compiled(first.dtype), first.shape
-        if kernel.flat and first.numel() <= DIRECT and all(is_ready(tensor, shape) for tensor in tensors):
-            return kernel.direct(first.numel(), [tensor.data_ptr() for tensor in tensors], first)
-        return kernel(tensors)
+        kernel = self.compiled(tensors[0].dtype)
+        return kernel.direct(tensors, tensors[0]) or kernel(tensors)
 
     def result_shapes(self, shapes: Sequence[Shape], extra: Sequence[Shape] = ()) -> list[Shape]:
         batch = batch_of(self.names, shapes, self.cores)
@@ -252,8 +250,8 @@ class Pullback(Operation):
         self.wanted = wanted
         self._names = tuple(formula.names[k] for k in wanted)
         self._compiled: dict[torch.dtype, TensorKernel] = {}
-        signature = self.compiled(dtype).signature
-        count = self._count = len(formula.names)
+        signature = self._caller(dtype).signature
+        count = len(formula.names)
         self.used = tuple(k for k in range(count) if signature.operands[k].used)
         self.bare = tuple(k for k in wanted if k not in self.used)
         self.repeats = tuple(
@@ -278,29 +276,22 @@ class Pullback(Operation):
         """Return the kernel for a dtype."""
         found = self._compiled.get(dtype)
         if found is None:
-            caller = self.formula.kernels.caller("backward", self._names, DTYPES[dtype])
-            found = self._compiled.setdefault(dtype, TensorKernel(caller))
+            count = len(self.formula.names)
+            given = (*self.used, *range(count, count + len(self.formula.outputs)))
+            found = self._compiled.setdefault(dtype, TensorKernel(self._caller(dtype), given))
         return found
+
+    def _caller(self, dtype: torch.dtype) -> Caller:
+        return self.formula.kernels.caller("backward", self._names, DTYPES[dtype])
 
     def compute(self, tensors: Tensors, extra: Sequence[Shape]) -> list[Tensor]:
         last = tensors[-1]
-        kernel, shape = self.compiled(last.dtype), last.shape
-        if (
-            kernel.flat
-            and last.numel() <= DIRECT
-            and all(is_ready(tensor, shape) for tensor in tensors)
-            and all(tuple(bare) == shape for bare in extra)
-        ):
-            return kernel.direct(last.numel(), self.addresses(tensors), last)
-        return kernel(self._operands(tensors, extra))
-
-    def addresses(self, tensors: Tensors) -> list[int]:
-        """Return an address for each operand of the kernel; what it does not read is anywhere."""
-        found = [tensors[-1].data_ptr()] * self._count
-        for position, tensor in zip(self.used, tensors, strict=False):
-            found[position] = tensor.data_ptr()
-        found += [tensor.data_ptr() for tensor in tensors[len(self.used) :]]
-        return found
+        kernel = self.compiled(last.dtype)
+        shape = last.shape
+        for given in extra:
+            if tuple(given) != shape:
+                return kernel(self._operands(tensors, extra))
+        return kernel.direct(tensors, last) or kernel(self._operands(tensors, extra))
 
     def _operands(self, tensors: Tensors, extra: Sequence[Shape]) -> list[Any]:
         cotangents = tensors[len(self.used) :]

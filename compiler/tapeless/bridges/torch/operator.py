@@ -79,7 +79,7 @@ def _recording(operation: Operation, operator: Any) -> Callable[..., Any]:
         with _C._AutoDispatchBelowAutograd():
             return operator.redispatch(keyset & _C._after_autograd_keyset, *arguments)
 
-    class Recorded(_SingleLevelFunction):
+    class Rules:
         @staticmethod
         def forward(ctx: Any, keyset: Any, *arguments: Any) -> Any:
             # An autograd function computes with both modes turned off, yet the levels below may need them.
@@ -109,7 +109,7 @@ def _recording(operation: Operation, operator: Any) -> Callable[..., Any]:
             found = operation.push(point, tangents[:count])
             return found[0] if operation.n_results == 1 else tuple(found)
 
-    Recorded.__name__ = Recorded.__qualname__ = operation.label
+    recorded: Any = type(operation.label, (Rules, _SingleLevelFunction), {})
 
     def record(keyset: Any, *arguments: Any) -> Any:
         transformed = _C._are_functorch_transforms_active()
@@ -120,7 +120,7 @@ def _recording(operation: Operation, operator: Any) -> Callable[..., Any]:
         ):
             return below(keyset, arguments)
         with enable_single_level_autograd_function() if transformed else nullcontext():
-            return Recorded.apply(keyset, *arguments)
+            return recorded.apply(keyset, *arguments)
 
     return record
 
