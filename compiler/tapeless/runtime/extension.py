@@ -1,4 +1,4 @@
-"""Extensions of Python that come as C text: built once for each Python with the compiler that builds the kernels, and cached."""
+"""Extensions of Python that come as C text: built once for each Python, with the kernels' compiler, and cached."""
 
 from __future__ import annotations
 
@@ -46,7 +46,9 @@ def extension(
     if sys.implementation.name != "cpython" or "t" in getattr(sys, "abiflags", ""):
         raise UnsupportedError("extensions are built for CPython with its global lock alone")
     python = [extension_suffixes()[0], sys.version_info.releaselevel]  # implementation, version and ABI
-    key = warm.request_key(["extension", name, source], {"python": python, "include": list(include)}, compiler)
+    key = warm.request_key(
+        ["extension", name, source], {"python": python, "include": list(include)}, compiler
+    )
     known = warm.recall(cache, key)
     if known is not None:
         return _imported(name, known[1].path)

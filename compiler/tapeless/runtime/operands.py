@@ -13,8 +13,8 @@ from tapeless.errors import ArgumentError, TapelessError
 # their type, so that the libraries need not be imported.
 _BRIDGES = {
     "torch": ("torch tensor", "x.detach().cpu().numpy()", "f.to_torch()"),
-    "jax": ("jax array", "np.asarray(x)", "f.to_jax()"),
-    "jaxlib": ("jax array", "np.asarray(x)", "f.to_jax()"),
+    "jax": ("jax array", "np.asarray(x)", "f.to_jax(), which this version does not have yet"),
+    "jaxlib": ("jax array", "np.asarray(x)", "f.to_jax(), which this version does not have yet"),
 }
 _DEEPEST = 64  # dimensions of a NumPy array
 _REFUSED_KINDS = {
@@ -126,5 +126,5 @@ def _refuse_kind(item: object, name: str, masked: Any) -> None:
             what, values, remedy = bridge
             raise ArgumentError(
                 f"{name} is a {what}, whose gradient would be lost silently here; for its values pass {values}. "
-                f"Gradients are to flow through the bridge {remedy}, which this version does not have yet"
+                f"Gradients flow through the bridge {remedy}"
             )

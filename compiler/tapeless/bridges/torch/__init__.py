@@ -12,5 +12,6 @@ except ImportError as error:
     ) from None
 
 from tapeless.bridges.torch.callable import TorchFunction
+from tapeless.bridges.torch.module import FormulaModule
 
-__all__ = ["TorchFunction"]
+__all__ = ["FormulaModule", "TorchFunction"]

@@ -7,11 +7,10 @@ from numbers import Real
 from typing import Any, Final
 
 import torch
+from torch import Tensor
 
 from tapeless.bridges.torch.tensors import DTYPES
 from tapeless.errors import ArgumentError
-
-Tensor = torch.Tensor
 
 _HALVES: Final = (torch.float16, torch.bfloat16)
 _DEVICES: Final = ("cpu", "meta")
@@ -21,7 +20,8 @@ def as_tensors(given: Sequence[Any], names: Sequence[str], dtype: torch.dtype) -
     """Return one tensor per input, all of one dtype.
 
     Numbers become tensors without dimensions. Where dtypes differ the result is that of torch's own operators: of two
-    floating dtypes the larger, tensors without dimensions giving way to others. Under autocast, tensors in half precision become float32.
+    floating dtypes the larger, tensors without dimensions giving way to others. Under autocast, tensors in half
+    precision become float32.
 
     Parameters
     ----------
@@ -81,7 +81,9 @@ def _check(tensor: Tensor, name: str) -> None:
             "torch.autocast that is done for you"
         )
     if tensor.is_complex():
-        raise ArgumentError(f"{name} is complex; pass its real and imaginary parts separately, {name}.real and {name}.imag")
+        raise ArgumentError(
+            f"{name} is complex; pass its real and imaginary parts separately, {name}.real and {name}.imag"
+        )
     raise ArgumentError(
         f"{name} is of {tensor.dtype}; formulas are computed in float32 and float64: pass {name}.to(torch.float32)"
     )
@@ -90,7 +92,9 @@ def _check(tensor: Tensor, name: str) -> None:
 def _foreign(value: Any, name: str) -> str:
     kind = f"{type(value).__module__}.{type(value).__qualname__}"
     if kind == "numpy.ndarray":
-        return f"{name} is a NumPy array; pass torch.from_numpy({name}), or call the Function itself with arrays"
+        return (
+            f"{name} is a NumPy array; pass torch.from_numpy({name}), or call the Function itself with arrays"
+        )
     return f"{name} is of type {type(value).__qualname__}; pass a tensor or a number"
 
 

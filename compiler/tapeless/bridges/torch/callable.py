@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 import torch
-from torch import _C
+from torch import _C, Tensor
 from torch.overrides import handle_torch_function, has_torch_function
 
 from tapeless.bridges.torch.arguments import as_tensors
@@ -20,7 +20,6 @@ from tapeless.errors import ArgumentError
 if TYPE_CHECKING:
     from tapeless.function import Function
 
-Tensor = torch.Tensor
 
 _DTYPES: Final = {name: dtype for dtype, name in DTYPES.items()}
 _is_compiling = torch.compiler.is_compiling

@@ -1,7 +1,7 @@
 """The quick way in eager mode: an autograd function that calls the kernels itself, past the dispatcher.
 
-It serves plain CPU tensors while nothing looks over torch's shoulder. Its backward goes the way of the operators where it is to
-be differentiated in turn.
+It serves plain CPU tensors while nothing looks over torch's shoulder. Its backward goes the way of the operators
+where it is to be differentiated in turn.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import torch
-from torch import _C
+from torch import _C, Tensor
 from torch.autograd import forward_ad
 
 from tapeless.bridges.torch.formula import Formula, Point, Pullback
@@ -18,7 +18,6 @@ from tapeless.bridges.torch.shapes import expanded
 from tapeless.bridges.torch.tensors import are_plain
 from tapeless.errors import DerivativeError
 
-Tensor = torch.Tensor
 Shape = Sequence[int]
 Positions = tuple[int, ...]
 
@@ -62,7 +61,7 @@ class _Plan(NamedTuple):
 
 
 def autograd_function(formula: Formula, dtype: torch.dtype) -> Callable[..., Any]:
-    """Return `apply(*tensors)` of an autograd function that computes a formula in a dtype, to be called where `is_eager`."""
+    """Return `apply(*tensors)` of an autograd function that computes a formula in a dtype, where `is_eager`."""
     count, n_results, cores = len(formula.names), formula.n_results, formula.outputs
     compute = formula.compute
     plans: dict[tuple[bool, ...], tuple[_Plan, _Plan]] = {}
@@ -126,7 +125,7 @@ def autograd_function(formula: Formula, dtype: torch.dtype) -> Callable[..., Any
 
     made: Any = type(formula.label, (Rules, torch.autograd.Function), {})
     # Where there are no transforms, `Function.apply` comes to this, and takes 2 microseconds more.
-    return super(torch.autograd.Function, made).apply  # type: ignore[misc,no-any-return]
+    return super(torch.autograd.Function, made).apply  # type: ignore[no-any-return]
 
 
 def _plans(formula: Formula, needed: Sequence[bool], dtype: torch.dtype) -> tuple[_Plan, _Plan]:

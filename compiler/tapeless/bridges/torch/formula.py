@@ -1,8 +1,8 @@
 """The derivative rules of a formula as operations on tensors, of any order.
 
-Two operations suffice. A `Formula` computes outputs point by point. A `Pullback` computes cotangents of inputs, summed
-over the dimensions in which an input was broadcast. The derivative of either is made of formulas and pullbacks that are
-derived when they are needed, so that this goes on for ever.
+Two operations suffice. A `Formula` computes outputs point by point. A `Pullback` computes cotangents of inputs,
+summed over the dimensions in which an input was broadcast. The derivative of either is made of formulas and pullbacks
+that are derived when they are needed, so that this goes on for ever.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import torch
+from torch import Tensor
 
 from tapeless.bridges.torch.kernels import Kernels
 from tapeless.bridges.torch.operator import register
@@ -20,7 +21,6 @@ from tapeless.bridges.torch.tensors import DTYPES, TensorKernel
 from tapeless.errors import DerivativeError
 from tapeless.runtime.arrays import Caller
 
-Tensor = torch.Tensor
 Tensors = Sequence[Tensor]
 Optional = Sequence[Tensor | None]
 Shape = Sequence[int]
@@ -109,10 +109,11 @@ class Operation(ABC):
 
     def _rank(self, dims: Sequence[int | None], tensors: Tensors) -> int:
         """Return the number of batch dimensions besides the mapped one."""
-        return max(
+        ranks: list[int] = [
             tensor.ndim - (dim is not None) - len(core)
             for dim, tensor, core in zip(dims, tensors, self.cores, strict=True)
-        )
+        ]
+        return max(ranks)
 
 
 class Formula(Operation):
@@ -208,7 +209,7 @@ class Formula(Operation):
         moving = self.wanted([tangent is not None for tangent in tangents])
         if not moving:
             return [None] * self.n_results
-        return [*self.pushforward(moving)([*point.values, *(tangents[k] for k in moving)])]  # type: ignore[list-item]
+        return [*self.pushforward(moving)([*point.values, *(tangents[k] for k in moving)])]
 
     def mapped(
         self, size: int, dims: Sequence[int | None], tensors: Tensors, extra: Sequence[Shape]
@@ -225,8 +226,8 @@ class Formula(Operation):
 class Pullback(Operation):
     """The cotangents of some inputs of a formula, each of its input's shape.
 
-    It takes the inputs that it depends on, the cotangents of all outputs, each over the whole batch, and the shapes of
-    those inputs whose cotangents it computes without depending on them.
+    It takes the inputs that it depends on, the cotangents of all outputs, each over the whole batch, and the shapes
+    of those inputs whose cotangents it computes without depending on them.
 
     Parameters
     ----------

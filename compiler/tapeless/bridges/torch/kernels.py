@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from tapeless.api import retyped
 from tapeless.assembly import Face, Member, assemble
 from tapeless.ir.graph import Graph
-from tapeless.ir.program import Program, compacted
+from tapeless.ir.program import Input, Program, compacted
 
 if TYPE_CHECKING:
     from tapeless.function import Function
@@ -123,7 +123,8 @@ def _of_what_is_used(program: Program) -> Program:
     """Return the program without the primals that no output depends on."""
     program = compacted(program)
     read = {lane for op, lane in zip(program.graph.ops, program.graph.payloads, strict=True) if op == "input"}
-    inputs, lanes = [], {}
+    inputs: list[Input] = []
+    lanes: dict[int, int] = {}
     for item, first in zip(program.inputs, program.offsets, strict=True):
         own = range(first, first + item.size)
         if item.role != "primal" or read.intersection(own):

@@ -1,8 +1,8 @@
 """Telling torch of an operation: an operator with a CPU kernel, a shape rule, derivatives and a batching rule.
 
-`torch.library.register_autograd` would do for reverse mode, but an operator registered so has a forward-mode derivative of
-zero, without a word, and fails under `torch.func.grad`. So the kernel for the dispatch key Autograd is our own. It does what
-torch does for its own operators: record at the innermost level, compute on the level below.
+`torch.library.register_autograd` would do for reverse mode, but an operator registered so has a forward-mode
+derivative of zero, without a word, and fails under `torch.func.grad`. So the kernel for the dispatch key Autograd is
+our own. It does what torch does for its own operators: record at the innermost level, compute on the level below.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The calls of `tensors.py` without Python code in between (quick.c), where there is a C compiler and torch has what it takes.
+"""The calls of `tensors.py` without Python code in between (quick.c), where torch and the machine have what it takes.
 
 Nothing depends on it: without it calls take a few microseconds more, with the same results.
 """

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
+from torch import Tensor
 
 from tapeless.errors import ShapeError
 
-Tensor = torch.Tensor
 Shape = Sequence[int]
 
 
@@ -25,7 +25,8 @@ def batch_of(names: Sequence[str], shapes: Sequence[Shape], cores: Sequence[Shap
             raise ShapeError(f"{name} has shape {tuple(shape)}, its last dimensions must be {tuple(core)}")
     batches = [shape[: len(shape) - len(core)] for shape, core in zip(shapes, cores, strict=True)]
     try:
-        return torch.broadcast_shapes(*batches)
+        batch: Shape = torch.broadcast_shapes(*batches)
+        return batch
     except RuntimeError:
         given = ", ".join(f"{name} {tuple(shape)}" for name, shape in zip(names, shapes, strict=True))
         raise ShapeError(f"inputs do not broadcast together: {given}") from None
@@ -56,7 +57,8 @@ def in_front(tensor: Tensor, dim: int | None, core: int, rank: int, size: int | 
     """
     if dim is not None:
         tensor = tensor.movedim(dim, 0)
-        return tensor[(slice(None), *(None,) * (rank + core - tensor.ndim + 1))]
+        index = (slice(None), *(None,) * (rank + core - tensor.ndim + 1))
+        return tensor[index]
     if size is None:
         return tensor
     tensor = tensor[(None,) * (rank + core - tensor.ndim + 1)]

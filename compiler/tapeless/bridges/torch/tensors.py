@@ -7,20 +7,20 @@ from typing import Any, Final
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from tapeless.bridges.torch.quick import find
 from tapeless.runtime.arrays import Caller
 from tapeless.runtime.load import KERNEL
 
-Tensor = torch.Tensor
 Array = np.ndarray[Any, Any]
 
 DTYPES: Final = {torch.float64: "float64", torch.float32: "float32"}
 """What kernels compute in, by the tensors they are called with."""
 _TYPES: Final = frozenset((torch.Tensor, torch.nn.Parameter))
 _MOST_DIRECT: Final = 4096
-"""Elements up to which a kernel is called straight with the addresses of tensors. Beyond, the call layer for arrays has
-more to offer: threads, memory that is used again."""
+"""Elements up to which a kernel is called straight with the addresses of tensors. Beyond, the call layer for arrays
+has more to offer: threads, memory that is used again."""
 
 _FFI = KERNEL.ffi()
 # The type of a kernel, with addresses as integers, which is how torch hands them out.
@@ -47,8 +47,8 @@ _USUAL: Final = _usual_keys()
 def is_plain(tensor: Any) -> bool:
     """Whether something is a dense CPU tensor that holds its numbers itself.
 
-    It is not where it is of a subclass, sparse, nested, the negative of what lies in memory, or a wrapper that a transform
-    made.
+    It is not where it is of a subclass, sparse, nested, the negative of what lies in memory, or a wrapper that a
+    transform made.
     """
     return type(tensor) in _TYPES and _keys(tensor) in _USUAL
 
@@ -83,12 +83,21 @@ class TensorKernel:
     signature : KernelSignature
         Of the kernel.
     direct : callable
-        `direct(tensors, like)` calls the kernel past all layers, if that can be done: with plain tensors of one shape, few
-        points, and scalars at each point. `like` is one of the tensors, a tuple or list. It returns the list of results,
+        `direct(tensors, like)` calls the kernel past all layers, if that can be done: with few points, plain tensors
+        of one shape (a tuple or list, `like` one of them), and scalars at each point. It returns the list of results,
         of the same shape; None where the call takes more than this.
     """
 
-    __slots__ = ("_caller", "_dtype", "_given", "_kernel", "_n_results", "_torch_dtype", "direct", "signature")
+    __slots__ = (
+        "_caller",
+        "_dtype",
+        "_given",
+        "_kernel",
+        "_n_results",
+        "_torch_dtype",
+        "direct",
+        "signature",
+    )
 
     def __init__(self, caller: Caller, given: Sequence[int] | None = None) -> None:
         self.signature = signature = caller.signature
@@ -102,7 +111,7 @@ class TensorKernel:
 
     def _way(self) -> Callable[[Sequence[Tensor], Tensor], list[Tensor] | None]:
         operands, results = self.signature.operands, self.signature.results
-        if any(part.shape for part in (*operands, *results)):
+        if any(operand.shape for operand in operands) or any(result.shape for result in results):
             return _no_way
         if _quick is None or len(operands) > _quick.MOST_PARTS or len(results) > _quick.MOST_PARTS:
             return self._direct
@@ -132,9 +141,7 @@ class TensorKernel:
             result = _empty_like(like, memory_format=torch.contiguous_format)
             self._kernel(points, addresses, (result.data_ptr(),))
             return [result]
-        results = [
-            _empty_like(like, memory_format=torch.contiguous_format) for _ in range(self._n_results)
-        ]
+        results = [_empty_like(like, memory_format=torch.contiguous_format) for _ in range(self._n_results)]
         self._kernel(points, addresses, [result.data_ptr() for result in results])
         return results
 
