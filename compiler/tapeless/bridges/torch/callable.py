@@ -80,7 +80,12 @@ class TorchFunction:
         if named or len(primals) != len(self.input_names):
             primals = self._bound(primals, named)
         dtype = getattr(primals[0], "dtype", None)
-        if not is_eager() or dtype not in self._quick or not are_plain(primals, dtype):
+        if (
+            not is_eager()
+            or _C._len_torch_function_stack()
+            or dtype not in self._quick
+            or not are_plain(primals, dtype)
+        ):
             return self._at_length(primals)
         if not _is_grad_enabled() or not _C._any_requires_grad(*primals):
             return self._unrecorded(primals)

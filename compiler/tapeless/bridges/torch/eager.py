@@ -37,6 +37,8 @@ class _Plan(NamedTuple):
 
     Attributes
     ----------
+    possible
+        Whether C can express the derivative. Where it cannot, going the long way raises the error that says so.
     needed
         Marks those inputs.
     kept, dropped
@@ -51,6 +53,7 @@ class _Plan(NamedTuple):
         (position of an input, position of the cotangent that its gradient is).
     """
 
+    possible: bool
     needed: Sequence[bool]
     kept: Positions
     dropped: Positions
@@ -89,7 +92,7 @@ def autograd_function(formula: Formula, dtype: torch.dtype) -> Callable[..., Any
         @staticmethod
         def backward(ctx: Any, *cotangents: Any) -> Any:
             plan, saved = ctx.plan, ctx.saved_tensors
-            if is_grad_enabled() or not is_eager():
+            if is_grad_enabled() or not is_eager() or not plan.possible:
                 return differentiable(ctx, saved, cotangents)
             if n_results > 1:
                 filled = _filled(cotangents, cores)
@@ -132,12 +135,10 @@ def _plans(formula: Formula, needed: Sequence[bool], dtype: torch.dtype) -> tupl
     """Return the plan where a gradient may be the cotangent as it came, and the one where all are computed."""
     wanted = formula.wanted(needed)
     try:
-        whole = formula.pullback(wanted, dtype) if wanted else None
-    except DerivativeError:  # raised again by `pull`, when the gradient is asked for
-        whole = None
-    if whole is None:
-        nothing = _plan(formula, needed, (), None, ())
-        return nothing, nothing
+        whole = formula.pullback(wanted, dtype)
+    except DerivativeError:
+        impossible = _plan(formula, needed, (), None, ())._replace(possible=False)
+        return impossible, impossible
     repeats = tuple(
         (position, same)
         for position, same in zip(whole.wanted, whole.repeats, strict=True)
@@ -164,6 +165,7 @@ def _plan(
     dropped = tuple(k for k in range(len(formula.names)) if k not in kept)
     cotangents = range(len(kept), len(kept) + formula.n_results)
     return _Plan(
+        True,
         needed,
         kept,
         dropped,
