@@ -275,7 +275,7 @@ def test_hooks_on_saved_tensors_are_obeyed(line):
     torch.testing.assert_close(gradient, x.detach().float().double(), rtol=0, atol=0)
     with torch.autograd.graph.saved_tensors_hooks(lambda t: t, lambda t: t[0]):
         out = line(w, x, 1.0)
-    with pytest.raises(Exception, match="shape|size"):
+    with pytest.raises(Exception, match=r"shape|size"):
         torch.autograd.grad(out.sum(), w)
 
 

@@ -51,6 +51,7 @@ class TorchFunction:
         self._formula = Formula(_label(function), Kernels(function))
         # At hand before anything is traced, for a tracer cannot follow a registration.
         self._operator = self._formula.operator
+        self._in_lists = self._formula.in_lists
         self._dtype = _DTYPES[function.dtype]
         self._constants = tuple(k for k, name in enumerate(self.input_names) if name not in function.wrt)
         self._quick: dict[torch.dtype, Callable[..., Any]] = {}
@@ -76,7 +77,7 @@ class TorchFunction:
             Where shapes do not broadcast.
         """
         if _is_compiling():
-            return self._operator(*self._tensors(self._bound(primals, named)))
+            return self._through_operator(self._tensors(self._bound(primals, named)))
         if named or len(primals) != len(self.input_names):
             primals = self._bound(primals, named)
         dtype = getattr(primals[0], "dtype", None)
@@ -99,7 +100,7 @@ class TorchFunction:
             return handle_torch_function(self, primals, *primals)
         tensors = self._tensors(primals)
         if not is_eager() or not all(map(is_plain, tensors)):
-            return self._operator(*tensors)
+            return self._through_operator(tensors)
         if not _is_grad_enabled() or not any(tensor.requires_grad for tensor in tensors):
             return self._unrecorded(tensors)
         dtype = tensors[0].dtype
@@ -110,6 +111,12 @@ class TorchFunction:
 
     def _unrecorded(self, tensors: Sequence[Tensor]) -> Any:
         results = self._formula.compute(tensors)
+        return results[0] if len(results) == 1 else tuple(results)
+
+    def _through_operator(self, tensors: list[Tensor]) -> Any:
+        if not self._in_lists:
+            return self._operator(*tensors)
+        results = self._operator(tensors, [], [])
         return results[0] if len(results) == 1 else tuple(results)
 
     def _tensors(self, primals: Sequence[Any]) -> list[Tensor]:

@@ -7,9 +7,10 @@ that are derived when they are needed, so that this goes on for ever.
 
 from __future__ import annotations
 
+import itertools
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import torch
 from torch import Tensor
@@ -25,6 +26,9 @@ Tensors = Sequence[Tensor]
 Optional = Sequence[Tensor | None]
 Shape = Sequence[int]
 Positions = tuple[int, ...]
+
+_MOST_ARGUMENTS: Final = 64
+"""Arguments that an operator of torch takes at most."""
 
 
 class Point(NamedTuple):
@@ -78,8 +82,29 @@ class Operation(ABC):
 
     def __call__(self, tensors: Tensors, extra: Sequence[Shape] = ()) -> list[Tensor]:
         """Compute the results through the operator, so that they can be differentiated again."""
-        results = self.operator(*tensors, *extra)
-        return [results] if self.n_results == 1 else list(results)
+        results = self.operator(*self.packed(tensors, extra))
+        return [results] if isinstance(results, Tensor) else list(results)
+
+    @property
+    def in_lists(self) -> bool:
+        """Whether the operator takes and returns lists, for tensors are more than torch takes one by one."""
+        return max(len(self.cores) + len(self.extra_cores), self.n_results) > _MOST_ARGUMENTS
+
+    def packed(self, tensors: Tensors, extra: Sequence[Shape]) -> tuple[Any, ...]:
+        """Return the arguments of the operator."""
+        if not self.in_lists:
+            return (*tensors, *extra)
+        extents = [extent for shape in extra for extent in shape]
+        return [*tensors], extents, [len(shape) for shape in extra]
+
+    def unpacked(self, arguments: Sequence[Any]) -> tuple[Tensors, Sequence[Shape]]:
+        """Return tensors and shapes from the arguments of the operator."""
+        count = len(self.cores)
+        if not self.in_lists:
+            return arguments[:count], arguments[count:]
+        tensors, extents, ranks = arguments
+        rest = iter(extents)
+        return tensors, [tuple(itertools.islice(rest, rank)) for rank in ranks]
 
     @abstractmethod
     def compute(self, tensors: Tensors, extra: Sequence[Shape]) -> list[Tensor]:

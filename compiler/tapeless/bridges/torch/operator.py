@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 NAMESPACE: Final = "tapeless"
 
+_transformed = _C._are_functorch_transforms_active
 _library = torch.library.Library(NAMESPACE, "FRAGMENT")
 _operators: dict[str, Any] = {}
 _lock = threading.Lock()
@@ -38,28 +39,29 @@ def register(operation: Operation) -> Any:
 
 
 def _define(operation: Operation) -> Any:
-    name, count = operation.label, len(operation.cores)
-    tensors = [f"Tensor v{k}" for k in range(count)]
-    shapes = [f"SymInt[] s{k}" for k in range(len(operation.extra_cores))]
-    results = ", ".join(["Tensor"] * operation.n_results)
+    name = operation.label
     _library.define(
-        f"{name}({', '.join([*tensors, *shapes])}) -> {results if operation.n_results == 1 else f'({results})'}",
-        tags=(torch.Tag.pt2_compliant_tag, torch.Tag.flexible_layout),
+        f"{name}{_schema(operation)}", tags=(torch.Tag.pt2_compliant_tag, torch.Tag.flexible_layout)
     )
     operator = getattr(getattr(torch.ops, NAMESPACE), name).default
 
     def returned(found: list[Any]) -> Any:
+        if operation.in_lists:
+            return found
         return found[0] if operation.n_results == 1 else tuple(found)
 
     def compute(*arguments: Any) -> Any:
-        return returned(operation.compute(arguments[:count], arguments[count:]))
+        return returned(operation.compute(*operation.unpacked(arguments)))
 
     def shape(*arguments: Any) -> Any:
-        found = operation.result_shapes([tensor.shape for tensor in arguments[:count]], arguments[count:])
-        return returned([arguments[0].new_empty(shape) for shape in found])
+        tensors, extra = operation.unpacked(arguments)
+        found = operation.result_shapes([tensor.shape for tensor in tensors], extra)
+        return returned([tensors[0].new_empty(shape) for shape in found])
 
     def mapped(info: Any, dims: tuple[Any, ...], *arguments: Any) -> Any:
-        found = operation.mapped(info.batch_size, dims[:count], arguments[:count], arguments[count:])
+        tensors, extra = operation.unpacked(arguments)
+        own = dims[0] if operation.in_lists else dims[: len(tensors)]
+        found = operation.mapped(info.batch_size, own, tensors, extra)
         return returned(found), returned([0] * operation.n_results)
 
     _library.impl(name, compute, "CPU")
@@ -69,30 +71,36 @@ def _define(operation: Operation) -> Any:
     return operator
 
 
+def _schema(operation: Operation) -> str:
+    if operation.in_lists:
+        return "(Tensor[] values, SymInt[] extents, int[] ranks) -> Tensor[]"
+    tensors = [f"Tensor v{k}" for k in range(len(operation.cores))]
+    shapes = [f"SymInt[] s{k}" for k in range(len(operation.extra_cores))]
+    results = ", ".join(["Tensor"] * operation.n_results)
+    return f"({', '.join([*tensors, *shapes])}) -> {results if operation.n_results == 1 else f'({results})'}"
+
+
 def _recording(operation: Operation, operator: Any) -> Callable[..., Any]:
     """Return the kernel for the dispatch key Autograd."""
     from tapeless.bridges.torch.formula import Point
 
     count = len(operation.cores)
 
-    def below(keyset: Any, arguments: tuple[Any, ...]) -> Any:
-        with _C._AutoDispatchBelowAutograd():
-            return operator.redispatch(keyset & _C._after_autograd_keyset, *arguments)
-
     class Rules:
         @staticmethod
         def forward(ctx: Any, keyset: Any, *arguments: Any) -> Any:
+            tensors, extra = arguments[:count], arguments[count:]
+            keyset = keyset & _C._after_autograd_keyset
             # An autograd function computes with both modes turned off, yet the levels below may need them.
-            with torch.enable_grad(), forward_ad._set_fwd_grad_enabled(True):
-                results = below(keyset, arguments)
-            tensors = arguments[:count]
+            with torch.enable_grad(), forward_ad._set_fwd_grad_enabled(True), _C._AutoDispatchBelowAutograd():
+                results = operator.redispatch(keyset, *operation.packed(tensors, extra))
             ctx.kept = operation.kept(ctx.needs_input_grad[1 : count + 1], tensors[0].dtype)
             ctx.shapes = [tensor.shape for tensor in tensors]
-            ctx.extra = arguments[count:]
+            ctx.extra = extra
             ctx.save_for_backward(*[tensors[k] for k in ctx.kept])
             ctx.save_for_forward(*tensors)
             ctx.set_materialize_grads(False)
-            return results
+            return tuple(results) if operation.in_lists else results
 
         @staticmethod
         def backward(ctx: Any, *cotangents: Any) -> Any:
@@ -107,20 +115,16 @@ def _recording(operation: Operation, operator: Any) -> Callable[..., Any]:
         def jvp(ctx: Any, _: Any, *tangents: Any) -> Any:
             point = Point(ctx.saved_tensors, ctx.shapes, ctx.extra)
             found = operation.push(point, tangents[:count])
-            return found[0] if operation.n_results == 1 else tuple(found)
+            return found[0] if len(found) == 1 and not operation.in_lists else tuple(found)
 
     recorded: Any = type(operation.label, (Rules, _SingleLevelFunction), {})
 
     def record(keyset: Any, *arguments: Any) -> Any:
-        transformed = _C._are_functorch_transforms_active()
-        if not (
-            transformed
-            or forward_ad._current_level >= 0
-            or (torch.is_grad_enabled() and _C._any_requires_grad(*arguments))
-        ):
-            return below(keyset, arguments)
-        with enable_single_level_autograd_function() if transformed else nullcontext():
-            return recorded.apply(keyset, *arguments)
+        tensors, extra = operation.unpacked(arguments)
+        # Also where no gradient is recorded: whether a tensor has a tangent cannot be seen from here.
+        with enable_single_level_autograd_function() if _transformed() else nullcontext():
+            results = recorded.apply(keyset, *tensors, *extra)
+        return list(results) if operation.in_lists else results
 
     return record
 

@@ -36,7 +36,7 @@ def expanded(cotangents: Sequence[Tensor | None], batch: Shape, cores: Sequence[
     """Return cotangents over the whole batch, zeros for those that are None; at least one is a tensor."""
     like = next(cotangent for cotangent in cotangents if cotangent is not None)
     return [
-        (like.new_zeros(()) if cotangent is None else cotangent).expand(*batch, *core)
+        (like.new_zeros(()) if cotangent is None else cotangent).expand((*batch, *core))
         for cotangent, core in zip(cotangents, cores, strict=True)
     ]
 
