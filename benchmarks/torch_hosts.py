@@ -168,7 +168,7 @@ def shown(seconds: float) -> str:
 @click.option("--rounds", default=25, show_default=True, help="Turns of each way.")
 @click.option("--threads", default=1, show_default=True, help="Threads of torch, and of ours.")
 @click.option("--compile/--no-compile", "compiled", default=True, help="Whether torch.compile takes part.")
-def main(  # noqa: PLR0917
+def main(
     only: tuple[str, ...],
     points: tuple[int, ...],
     dtype: tuple[str, ...],

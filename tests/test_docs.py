@@ -90,7 +90,9 @@ def is_installed(name: str) -> bool:
 
 def missing(text: str) -> list[str]:
     """Return the packages that a page needs and that are not installed."""
-    return [name for match in _NEEDS.finditer(text) for name in match["names"].split() if not is_installed(name)]
+    return [
+        name for match in _NEEDS.finditer(text) for name in match["names"].split() if not is_installed(name)
+    ]
 
 
 def blocks(text: str) -> Iterator[Block]:

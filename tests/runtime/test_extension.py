@@ -1,16 +1,12 @@
-"""Extensions of Python built on the spot."""
+"""Extensions of Python built from C text. What goes wrong is tested with the fast caller, in test_caller.py."""
 
 from __future__ import annotations
 
-import sysconfig
-
 import pytest
 
-from tapeless.errors import CompilerError, TapelessError, UnsupportedError
-from tapeless.runtime import extension as module
-from tapeless.runtime import warm
+from tapeless.runtime import caller
 from tapeless.runtime.cache import Cache
-from tapeless.runtime.extension import extension
+from tapeless.runtime.extension import Extension, text_beside
 
 SOURCE = """
 #include <Python.h>
@@ -24,47 +20,44 @@ PyMODINIT_FUNC PyInit_NAME(void) { return PyModule_Create(&definition); }
 """
 
 
-def source(name, number=42):
-    return SOURCE.replace("NAME", name).replace("NUMBER", str(number))
+def text(name, number="42"):
+    return SOURCE.replace("NAME", name).replace("NUMBER", number)
 
 
-@pytest.fixture
-def compiler():
-    return warm.compiler()
+def test_two_extensions_side_by_side(empty_cache, compiler):
+    for name, number in (("tapeless_try_one", "42"), ("tapeless_try_two", "43")):
+        found = Extension(name, lambda name=name, number=number: text(name, number), "slow").find(
+            compiler, Cache()
+        )
+        assert found.extension is not None, found.reason
+        assert found.extension.answer() == int(number)
 
 
-def test_built_then_found(empty_cache, compiler, monkeypatch):
-    made = extension("tapeless_try_one", source("tapeless_try_one"), compiler, Cache())
-    assert made.answer() == 42
-    monkeypatch.setattr(module, "_python_headers", lambda: pytest.fail("looked for headers on a warm start"))
-    again = extension("tapeless_try_one", source("tapeless_try_one"), compiler, Cache())
-    assert again.answer() == 42
-
-
-def test_without_a_cache(empty_cache, compiler):
-    assert extension("tapeless_try_two", source("tapeless_try_two"), compiler, None).answer() == 42
-    assert list(empty_cache.iterdir()) == []
-
-
-def test_another_source_is_another_extension(empty_cache, compiler):
-    first = extension("tapeless_try_three", source("tapeless_try_three"), compiler, Cache())
-    second = extension("tapeless_try_four", source("tapeless_try_four", 43), compiler, Cache())
-    assert (first.answer(), second.answer()) == (42, 43)
-
-
-def test_folders_of_headers(empty_cache, compiler, tmp_path):
+def test_folders_of_headers_and_what_it_depends_on(empty_cache, compiler, tmp_path):
     (tmp_path / "number.h").write_text("#define NUMBER 44\n")
-    text = '#include "number.h"\n' + SOURCE.replace("NAME", "tapeless_try_five")
-    made = extension("tapeless_try_five", text, compiler, Cache(), include=(str(tmp_path),))
-    assert made.answer() == 44
+    source = '#include "number.h"\n' + SOURCE.replace("NAME", "tapeless_try_three")
+    made = [
+        Extension(
+            "tapeless_try_three",
+            lambda: source,
+            "slow",
+            include=lambda: (str(tmp_path),),
+            depends=lambda k=k: k,
+        )
+        for k in range(2)
+    ]
+    assert made[0].find(compiler, Cache()).extension.answer() == 44
+    assert made[0].key(compiler) != made[1].key(compiler)
 
 
-def test_refusals(empty_cache, compiler, monkeypatch, tmp_path):
-    with pytest.raises(CompilerError):
-        extension("tapeless_try_six", "no C", compiler, Cache())
-    monkeypatch.setattr(sysconfig, "get_path", lambda name: str(tmp_path))
-    with pytest.raises(UnsupportedError, match=r"no Python\.h in .*python3-dev"):
-        extension("tapeless_try_seven", source("tapeless_try_seven"), compiler, Cache())
-    monkeypatch.setattr(module.sys, "abiflags", "t")
-    with pytest.raises(TapelessError, match="global lock"):
-        extension("tapeless_try_one", source("tapeless_try_one"), compiler, Cache())
+def test_the_remedy_says_what_it_costs(empty_cache, compiler):
+    found = Extension("tapeless_try_four", lambda: "no C", "dawdling is free").find(compiler, Cache())
+    assert found.extension is None
+    assert found.remedy == "nothing to do: dawdling is free, with the same results"
+
+
+def test_texts_are_found_beside_their_module():
+    assert "kernel_function" in text_beside(caller.__file__, "no_package", "caller.c")
+    assert "kernel_function" in text_beside("/nowhere/module.py", "tapeless.runtime", "caller.c")
+    with pytest.raises(OSError, match="no_such"):
+        text_beside("/nowhere/module.py", "tapeless.runtime", "no_such.c")

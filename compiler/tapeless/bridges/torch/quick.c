@@ -46,7 +46,7 @@ static PyObject *plain_types[2], *dtypes[2], *empty_like, *contiguous_format;
 static PyObject *name_is_neg, *names_memory_format;
 static const int bits_of_dtype[2] = {64, 32};
 
-enum { MOST_PARTS = 64, MOST_POINTS = 4096, LONG = 512 };
+enum { MOST_PARTS = 64 };
 
 static int64_t count_points(const view *tensor)
 {
@@ -120,6 +120,8 @@ typedef struct {
     kernel_function *function;
     int bits;
     Py_ssize_t operands, given, results;
+    Py_ssize_t limit;   /* points from which Python and the driver do better */
+    Py_ssize_t release; /* points from which other threads may run meanwhile */
     uint8_t slots[MOST_PARTS]; /* the operand that each tensor given is; the kernel does not read the others */
 } Kernel;
 
@@ -163,7 +165,7 @@ static PyObject *kernel_call(PyObject *self, PyObject *const *args, size_t flags
     if (!look(args[1], kernel->bits, &first) || first.data == NULL || first.dimensions > 64)
         Py_RETURN_NONE;
     const int64_t points = count_points(&first);
-    if (points < 1 || points > MOST_POINTS)
+    if (points < 1 || points >= kernel->limit)
         Py_RETURN_NONE;
     const size_t size = (size_t)kernel->bits / 8, shape_size = (size_t)first.dimensions * sizeof first.shape[0];
     const int contiguous = is_contiguous(&first);
@@ -212,7 +214,7 @@ static PyObject *kernel_call(PyObject *self, PyObject *const *args, size_t flags
         out[k] = (char *)seen.data + seen.byte_offset;
     }
     if (made != NULL) {
-        if (points < LONG) {
+        if (points < kernel->release) {
             kernel->function((ptrdiff_t)points, in, out);
         } else {
             Py_BEGIN_ALLOW_THREADS
@@ -230,9 +232,10 @@ static PyObject *kernel_new(PyTypeObject *type, PyObject *args, PyObject *keywor
 {
     unsigned long long address;
     PyObject *dtype, *slots;
-    Py_ssize_t operands, results;
+    Py_ssize_t operands, results, limit, release;
     (void)keywords;
-    if (!PyArg_ParseTuple(args, "KOnO!n", &address, &dtype, &operands, &PyTuple_Type, &slots, &results))
+    if (!PyArg_ParseTuple(args, "KOnO!nnn", &address, &dtype, &operands, &PyTuple_Type, &slots, &results, &limit,
+                          &release))
         return NULL;
     if (bits_of(dtype) == 0 || operands < 1 || operands > MOST_PARTS || results < 1 || results > MOST_PARTS) {
         PyErr_SetString(PyExc_ValueError, "a kernel of another dtype, or with too many parts");
@@ -257,6 +260,8 @@ static PyObject *kernel_new(PyTypeObject *type, PyObject *args, PyObject *keywor
         made->bits = bits_of(dtype);
         made->operands = operands;
         made->results = results;
+        made->limit = limit;
+        made->release = release;
     }
     return (PyObject *)made;
 }
@@ -264,7 +269,7 @@ static PyObject *kernel_new(PyTypeObject *type, PyObject *args, PyObject *keywor
 static PyTypeObject KernelType = {
     PyVarObject_HEAD_INIT(NULL, 0)
     .tp_name = "tapeless_quick.Kernel",
-    .tp_doc = "Kernel(address, dtype, operands, slots, results): called with a sequence of tensors and one of them.",
+    .tp_doc = "Kernel(address, dtype, operands, slots, results, limit, release), called with tensors and one of them.",
     .tp_basicsize = sizeof(Kernel),
     .tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_VECTORCALL,
     .tp_vectorcall_offset = offsetof(Kernel, call),

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from tapeless.bridges.torch.quick import find
-from tapeless.runtime.arrays import Caller
+from tapeless.runtime.arrays import Caller, short_calls
 from tapeless.runtime.load import KERNEL
 
 Array = np.ndarray[Any, Any]
@@ -18,9 +18,6 @@ Array = np.ndarray[Any, Any]
 DTYPES: Final = {torch.float64: "float64", torch.float32: "float32"}
 """What kernels compute in, by the tensors they are called with."""
 _TYPES: Final = frozenset((torch.Tensor, torch.nn.Parameter))
-_MOST_DIRECT: Final = 4096
-"""Elements up to which a kernel is called straight with the addresses of tensors. Beyond, the call layer for arrays
-has more to offer: threads, memory that is used again."""
 
 _FFI = KERNEL.ffi()
 # The type of a kernel, with addresses as integers, which is how torch hands them out.
@@ -60,7 +57,7 @@ def _are_plain(tensors: Sequence[Any], dtype: torch.dtype) -> bool:
     return True
 
 
-_quick: Final = find().module
+_quick: Final = find().extension
 
 are_plain: Final[Callable[[Sequence[Any], torch.dtype], bool]] = (
     _are_plain if _quick is None else _quick.are_plain
@@ -93,6 +90,7 @@ class TensorKernel:
         "_dtype",
         "_given",
         "_kernel",
+        "_limit",
         "_n_results",
         "_torch_dtype",
         "direct",
@@ -107,9 +105,11 @@ class TensorKernel:
         self._torch_dtype = next(dtype for dtype, name in DTYPES.items() if name == signature.dtype)
         self._given = tuple(range(len(signature.operands)) if given is None else given)
         self._n_results = len(signature.results)
-        self.direct = self._way()
+        # Beyond, the call layer for arrays has more to offer: threads, memory that is used again.
+        self._limit, release = short_calls(signature)
+        self.direct = self._way(release)
 
-    def _way(self) -> Callable[[Sequence[Tensor], Tensor], list[Tensor] | None]:
+    def _way(self, release: int) -> Callable[[Sequence[Tensor], Tensor], list[Tensor] | None]:
         operands, results = self.signature.operands, self.signature.results
         if any(operand.shape for operand in operands) or any(result.shape for result in results):
             return _no_way
@@ -117,13 +117,13 @@ class TensorKernel:
             return self._direct
         address = int(_FFI.cast(_ADDRESS, self._kernel))
         kernel: Callable[[Sequence[Tensor], Tensor], list[Tensor] | None] = _quick.Kernel(
-            address, self._torch_dtype, len(operands), self._given, len(results)
+            address, self._torch_dtype, len(operands), self._given, len(results), self._limit, release
         )
         return kernel
 
     def _direct(self, tensors: Sequence[Tensor], like: Tensor) -> list[Tensor] | None:
         points = like.numel()
-        if not 0 < points <= _MOST_DIRECT:
+        if not 0 < points < self._limit:
             return None
         # Written out: at this size every call counts.
         dtype, shape = self._torch_dtype, like.shape
