@@ -66,13 +66,14 @@ class _Plan(NamedTuple):
 def autograd_function(formula: Formula, dtype: torch.dtype) -> Callable[..., Any]:
     """Return `apply(*tensors)` of an autograd function that computes a formula in a dtype, where `is_eager`."""
     count, n_results, cores = len(formula.names), formula.n_results, formula.outputs
-    compute = formula.compute
+    kernel = formula.compiled(dtype)
+    direct = kernel.direct
     plans: dict[tuple[bool, ...], tuple[_Plan, _Plan]] = {}
 
     class Rules:
         @staticmethod
         def forward(ctx: Any, *tensors: Tensor) -> Any:
-            results = compute(tensors)
+            results = direct(tensors, tensors[0]) or kernel(tensors)
             needed = ctx.needs_input_grad
             found = plans.get(needed)
             if found is None:

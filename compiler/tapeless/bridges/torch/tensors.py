@@ -25,6 +25,10 @@ _WITH_ADDRESSES = _FFI.typeof("void(*)(ptrdiff_t, const intptr_t *, const intptr
 
 _ADDRESS = _FFI.typeof("uintptr_t")
 
+_PATIENCE: Final = 4
+"""How many times longer calls with tensors stay direct than those with arrays: from tensors the way to the driver takes
+some ten microseconds more."""
+
 _empty_like = torch.empty_like
 
 
@@ -106,7 +110,8 @@ class TensorKernel:
         self._given = tuple(range(len(signature.operands)) if given is None else given)
         self._n_results = len(signature.results)
         # Beyond, the call layer for arrays has more to offer: threads, memory that is used again.
-        self._limit, release = short_calls(signature)
+        most, release = short_calls(signature)
+        self._limit = _PATIENCE * most
         self.direct = self._way(release)
 
     def _way(self, release: int) -> Callable[[Sequence[Tensor], Tensor], list[Tensor] | None]:
@@ -153,14 +158,17 @@ class TensorKernel:
         operands
             All operands: for each a dense CPU tensor of the kernel's dtype; or a shape, for one that is not read.
         """
-        arrays = [
-            operand.numpy(force=True) if isinstance(operand, Tensor) else self._blank(operand)
-            for operand in operands
-        ]
+        arrays = [operand.numpy(force=True) if isinstance(operand, Tensor) else None for operand in operands]
+        known: dict[Any, Array] = {}
+        for array in arrays:
+            if array is not None and (array.shape not in known or array.flags.c_contiguous):
+                known[array.shape] = array
+        # For one that is not read any array of its shape will do, best one that lies in order.
+        for k, operand in enumerate(operands):
+            if arrays[k] is None:
+                found = known.get(operand)
+                arrays[k] = np.broadcast_to(self._dtype.type(0), operand) if found is None else found  # type: ignore[arg-type]
         return [torch.from_numpy(np.asarray(result)) for result in self._caller(arrays)]
-
-    def _blank(self, shape: tuple[int, ...]) -> Array:
-        return np.broadcast_to(self._dtype.type(0), shape)
 
 
 def _no_way(tensors: Sequence[Tensor], like: Tensor) -> None:
