@@ -135,7 +135,7 @@ def model_and_data():
 def test_a_model_converges():
     model, x, y = model_and_data()
     huber = tl.compile(HUBER, wrt="r").to_torch()
-    optimizer = torch.optim.LBFGS(model.parameters(), max_iter=120, line_search_fn="strong_wolfe")
+    optimizer = torch.optim.LBFGS(model.parameters(), max_iter=60, line_search_fn="strong_wolfe")
 
     def loss():
         optimizer.zero_grad()
@@ -145,7 +145,7 @@ def test_a_model_converges():
 
     first = loss().item()
     optimizer.step(loss)
-    assert loss().item() < 2e-4 * first
+    assert loss().item() < 2e-3 * first
     assert model[1].beta != 1, "the slope of the activation is trained too"
 
 

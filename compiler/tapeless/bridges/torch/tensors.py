@@ -26,8 +26,8 @@ _WITH_ADDRESSES = _FFI.typeof("void(*)(ptrdiff_t, const intptr_t *, const intptr
 _ADDRESS = _FFI.typeof("uintptr_t")
 
 _PATIENCE: Final = 4
-"""How many times longer calls with tensors stay direct than those with arrays: from tensors the way to the driver takes
-some ten microseconds more."""
+"""How many times longer calls with tensors stay direct than those with arrays: tensors take some ten microseconds
+more on the way to the driver."""
 
 _empty_like = torch.empty_like
 
