@@ -112,7 +112,7 @@ class FormulaModule(torch.nn.Module):
 
 
 def _parameter(value: Any) -> torch.nn.Parameter:
-    return value if isinstance(value, torch.nn.Parameter) else torch.nn.Parameter(_floating(value).clone())
+    return value if isinstance(value, torch.nn.Parameter) else torch.nn.Parameter(_floating(value))
 
 
 def _floating(value: Any) -> Tensor:
