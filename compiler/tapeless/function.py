@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from tapeless.bridges.scipy.objective import Objective
     from tapeless.bridges.scipy.residuals import Residuals
     from tapeless.bridges.scipy.rhs import RightHandSide
+    from tapeless.bridges.torch import FormulaModule, TorchFunction
     from tapeless.ir.program import Program
     from tapeless.runtime.arrays import Caller
     from tapeless.targets.c.kernel import Source
@@ -614,6 +615,41 @@ class Function:
 
             found = self._bridged.setdefault("grad_ufunc", grad_ufunc(self))
         return found
+
+    def to_torch(self) -> TorchFunction:
+        """Return the function for PyTorch: tensors in, tensors out, differentiable to any order.
+
+        Raises
+        ------
+        UnsupportedError
+            Where PyTorch is not installed.
+        """
+        from tapeless.bridges.torch import TorchFunction
+
+        return TorchFunction(self)
+
+    def to_torch_module(
+        self, parameters: Mapping[str, Any] | None = None, buffers: Mapping[str, Any] | None = None
+    ) -> FormulaModule:
+        """Return the function as a `torch.nn.Module` that holds some of its inputs.
+
+        Parameters
+        ----------
+        parameters
+            Input -> first value of a parameter.
+        buffers
+            Input -> value that is not trained.
+
+        Raises
+        ------
+        UnsupportedError
+            Where PyTorch is not installed.
+        ArgumentError, ShapeError
+            For names and values that do not fit.
+        """
+        from tapeless.bridges.torch import FormulaModule
+
+        return FormulaModule(self, parameters, buffers)
 
     def to_jax(self) -> JaxFunction:
         """Return the function for JAX arrays on the CPU.

@@ -12,13 +12,9 @@ from tapeless.errors import ArgumentError, TapelessError
 # Arrays that record gradients: converting one would lose its gradient in silence. Recognised by the module of
 # their type, so that the libraries need not be imported.
 _BRIDGES = {
-    "torch": (
-        "torch tensor",
-        "x.detach().cpu().numpy()",
-        "Gradients are to flow through the bridge f.to_torch(), which this version does not have yet",
-    ),
-    "jax": ("jax array", "np.asarray(x)", "Gradients flow through f.to_jax()"),
-    "jaxlib": ("jax array", "np.asarray(x)", "Gradients flow through f.to_jax()"),
+    "torch": ("torch tensor", "x.detach().cpu().numpy()", "f.to_torch()"),
+    "jax": ("jax array", "np.asarray(x)", "f.to_jax()"),
+    "jaxlib": ("jax array", "np.asarray(x)", "f.to_jax()"),
 }
 _DEEPEST = 64  # dimensions of a NumPy array
 _REFUSED_KINDS = {
@@ -130,7 +126,7 @@ def _refuse_kind(item: object, name: str, masked: Any) -> None:
             what, values, remedy = bridge
             raise ArgumentError(
                 f"{name} is a {what}, whose gradient would be lost silently here; for its values pass {values}. "
-                f"{remedy}"
+                f"Gradients flow through {remedy}"
             )
         if base.__module__ == "dask.array.core":
             raise ArgumentError(
