@@ -83,7 +83,7 @@ def test_loading_it_takes_no_compiler_and_no_headers(unloaded, forget, compiler,
     cache = Cache()
     assert caller.find(compiler, cache).extension is not None
     forget()
-    monkeypatch.setattr(caller.EXTENSION, "include_folders", lambda: pytest.fail("headers were looked for"))
+    monkeypatch.setattr(caller.EXTENSION, "headers", lambda: pytest.fail("headers were looked for"))
     assert caller.find(compiler, cache).extension is not None
 
 

@@ -7,6 +7,7 @@ import pytest
 from tapeless.runtime import caller
 from tapeless.runtime.cache import Cache
 from tapeless.runtime.extension import Extension, text_beside
+from tapeless.runtime.headers import Header
 
 SOURCE = """
 #include <Python.h>
@@ -41,13 +42,24 @@ def test_folders_of_headers_and_what_it_depends_on(empty_cache, compiler, tmp_pa
             "tapeless_try_three",
             lambda: source,
             "slow",
-            include=lambda: (str(tmp_path),),
+            headers=lambda: (Header("number.h", str(tmp_path), "write it"),),
             depends=lambda k=k: k,
         )
         for k in range(2)
     ]
     assert made[0].find(compiler, Cache()).extension.answer() == 44
     assert made[0].key(compiler) != made[1].key(compiler)
+    (tmp_path / "number.h").unlink()
+    found = made[1].find(compiler, Cache())
+    assert found.extension is None
+    assert found.reason == f"number.h is needed and not there: no such file in {tmp_path}"
+    assert found.remedy == "write it; until then slow"
+
+
+def test_another_text_is_another_extension(compiler):
+    """Also where it lies in a part of the package that kernels do not depend on."""
+    one, two = (Extension("tapeless_try_five", lambda n=n: text("NAME", n), "slow") for n in ("1", "2"))
+    assert one.key(compiler) != two.key(compiler)
 
 
 def test_the_remedy_says_what_it_costs(empty_cache, compiler):

@@ -15,18 +15,19 @@ its operands broadcast where the results were summed. And a dimension added to a
 from __future__ import annotations
 
 import ctypes
-import os
 from collections.abc import Callable, Sequence
 from math import prod
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from tapeless.bridges.headers import Header, build_extension, verify
 from tapeless.bridges.native import native
 from tapeless.bridges.pointwise import Pointwise
 from tapeless.errors import ArgumentError, ShapeError, UnsupportedError
 from tapeless.runtime import warm
+from tapeless.runtime.extension import text_beside
+from tapeless.runtime.headers import Header, build_against
+from tapeless.runtime.load import verify
 
 if TYPE_CHECKING:
     from tapeless.function import Function
@@ -327,11 +328,11 @@ def _handler(options: Options) -> Any:
     header = Header(
         "xla/ffi/api/c_api.h", ffi.include_dir(), "install jaxlib from a wheel, which holds its headers"
     )
-    built = build_extension(
-        "jax",
-        _source(),
-        made_for=f"jaxlib {version('jaxlib')}",
-        headers=(header,),
+    source = text_beside(__file__, "tapeless.bridges", "jax.c")
+    built = build_against(
+        (header,),
+        f"/* for jaxlib {version('jaxlib')} */\n{source}",
+        stem="jax",
         compiler=warm.compiler(options.cc),
         cache=warm.cache(options.cache),
     )
@@ -347,13 +348,3 @@ def _handler(options: Options) -> Any:
     if _loaded.setdefault(_TARGET, library) is library:
         ffi.register_ffi_target(_TARGET, ffi.pycapsule(library.tapeless_xla_call), platform="cpu")
     return _loaded[_TARGET]
-
-
-def _source() -> str:
-    try:
-        with open(os.path.join(os.path.dirname(__file__), "jax.c"), encoding="utf-8") as file:
-            return file.read()
-    except OSError:  # the package is a zip
-        from importlib.resources import files
-
-        return (files("tapeless.bridges") / "jax.c").read_text(encoding="utf-8")

@@ -8,22 +8,16 @@ from __future__ import annotations
 
 import copyreg
 import operator
-import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from tapeless.bridges.headers import (
-    Header,
-    build_extension,
-    load_extension,
-    python_abi,
-    python_headers,
-)
 from tapeless.bridges.native import native
 from tapeless.errors import ArgumentError
 from tapeless.runtime import warm
+from tapeless.runtime.extension import load_extension, python_abi, text_beside
+from tapeless.runtime.headers import build_against, numpy_headers, python_headers
 
 if TYPE_CHECKING:
     from tapeless.function import Function
@@ -115,30 +109,16 @@ def _extension(options: Options) -> Any:
     """Return the extension module, loaded, found or built."""
     found = _loaded.get(_MODULE)
     if found is None:
-        headers = (
-            *python_headers(),
-            Header("numpy/arrayobject.h", np.get_include(), "install NumPy from a wheel, which holds them"),
-        )
-        library = build_extension(
-            "ufunc",
-            _source(),
-            made_for=f"{python_abi()}, NumPy {np.__version__}",
-            headers=headers,
+        source = text_beside(__file__, "tapeless.bridges", "ufunc.c")
+        library = build_against(
+            (*python_headers(), *numpy_headers()),
+            f"/* for {python_abi()}, NumPy {np.__version__} */\n{source}",
+            stem="ufunc",
             compiler=warm.compiler(options.cc),
             cache=warm.cache(options.cache),
         )
         found = _loaded.setdefault(_MODULE, load_extension(_MODULE, library))
     return found
-
-
-def _source() -> str:
-    try:
-        with open(os.path.join(os.path.dirname(__file__), "ufunc.c"), encoding="utf-8") as file:
-            return file.read()
-    except OSError:  # the package is a zip
-        from importlib.resources import files
-
-        return (files("tapeless.bridges") / "ufunc.c").read_text(encoding="utf-8")
 
 
 # ---- pickles

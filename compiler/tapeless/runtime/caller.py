@@ -14,13 +14,22 @@ from tapeless.runtime.extension import VARIABLE, Extension, Found, text_beside
 if TYPE_CHECKING:
     from tapeless.runtime.cache import Cache
     from tapeless.runtime.compiler import Compiler
+    from tapeless.runtime.headers import Header
+
+
+def _numpy_headers() -> tuple[Header, ...]:
+    from tapeless.runtime.headers import numpy_headers
+
+    return numpy_headers()
+
 
 EXTENSION: Final = Extension(
     "tapeless_caller",
     lambda: text_beside(__file__, "tapeless.runtime", "caller.c"),
     "calls take about two microseconds more",
-    include=lambda: (np.get_include(),),
+    headers=_numpy_headers,
     depends=lambda: np.__version__,
+    digested=True,
 )
 
 

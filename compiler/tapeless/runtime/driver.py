@@ -252,10 +252,6 @@ def headers() -> dict[str, str]:
 
 
 def _read(name: str) -> str:
-    try:
-        with open(os.path.join(os.path.dirname(__file__), name), encoding="utf-8") as file:
-            return file.read()
-    except OSError:  # the package is a zip
-        from importlib.resources import files
+    from tapeless.runtime.extension import text_beside
 
-        return (files("tapeless.runtime") / name).read_text(encoding="utf-8")
+    return text_beside(__file__, "tapeless.runtime", name)

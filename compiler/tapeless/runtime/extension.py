@@ -13,20 +13,20 @@ from typing import TYPE_CHECKING, Any, Final
 
 from tapeless.errors import CompilerError, TapelessError
 from tapeless.runtime import warm
+from tapeless.runtime.digest import sha256
 from tapeless.runtime.light import NamedTuple
+from tapeless.runtime.load import unloadable, verify
 
 if TYPE_CHECKING:
     from tapeless.runtime.cache import Cache
     from tapeless.runtime.compiler import Compiler
+    from tapeless.runtime.headers import Header
     from tapeless.runtime.library import Library
 
 VARIABLE: Final = "TAPELESS_CALLER"
 """Environment variable that turns all extensions off when it is "0"."""
-_TIMEOUT: Final = 120.0
 # A compiler's refusal stays in the cache so long: else each process would wait for it again.
 _REFUSED_FOR: Final = 86400.0
-_FLAGS: Final = ("-fvisibility=hidden", "-s")
-_DARWIN_FLAGS: Final = ("-fvisibility=hidden", "-undefined", "dynamic_lookup")
 
 
 class Found(NamedTuple):
@@ -63,7 +63,7 @@ _UNCACHED: Final = Found(
 
 
 class Extension:
-    """An extension by its C text.
+    """An extension that its users can do without, by its C text.
 
     Parameters
     ----------
@@ -73,10 +73,12 @@ class Extension:
         Returns the text.
     without
         What it costs to go without, as the end of "nothing to do: ...".
-    include
-        Returns folders of headers besides those of Python.
+    headers
+        Returns the headers that it includes besides those of Python.
     depends
         Returns what else the extension depends on, as values that JSON knows.
+    digested
+        Whether the text is part of what `package_digest` covers, so that it need not be read to find what was built.
     """
 
     def __init__(
@@ -85,14 +87,16 @@ class Extension:
         read: Callable[[], str],
         without: str,
         *,
-        include: Callable[[], tuple[str, ...]] = tuple,
+        headers: Callable[[], tuple[Header, ...]] = tuple,
         depends: Callable[[], object] = str,
+        digested: bool = False,
     ) -> None:
         self.module = module
         self.read = read
         self._without = without
-        self._include = include
+        self._headers = headers
         self._depends = depends
+        self._digested = digested
         # What this process has loaded, at most one entry; and, by compiler and cache, what could not be had, so that
         # it is tried once. Entries are only ever added, each in one step, so that threads need no lock.
         self._loaded: dict[str, Found] = {}
@@ -133,24 +137,22 @@ class Extension:
         self._loaded.clear()
         self._missing.clear()
 
+    def headers(self) -> tuple[Header, ...]:
+        """Return all headers that it needs."""
+        from tapeless.runtime.headers import python_headers
+
+        return (*python_headers(), *self._headers())
+
     def include_folders(self) -> tuple[str, ...]:
         """Return the folders of all headers that it needs."""
-        from sysconfig import get_path
+        from tapeless.runtime.headers import folders
 
-        python = tuple(dict.fromkeys((get_path("include"), get_path("platinclude"))))
-        if not any(os.path.isfile(os.path.join(folder, "Python.h")) for folder in python):
-            raise _MissingError(
-                f"the headers of Python are not installed: no Python.h in {python[0]}",
-                f"install them (on Debian and Ubuntu: apt install python3-dev); until then {self._without}",
-            )
-        return (*python, *self._include())
+        return folders(self.headers())
 
     def key(self, compiler: Compiler, cache: Cache | None = None) -> str:
         """Return the key in the cache: all that the extension depends on, found without looking for headers."""
-        from _imp import extension_suffixes
-
-        python = [extension_suffixes()[0], sys.version_info.releaselevel]  # implementation, version and ABI
-        depends = {"python": python, "depends": self._depends()}
+        text = "" if self._digested else sha256(self.read().encode()).hexdigest()
+        depends = {"python": python_abi(), "text": text, "depends": self._depends()}
         return warm.request_key(f"extension {self.module}", depends, compiler, cache)
 
     @property
@@ -175,24 +177,20 @@ class Extension:
         return library
 
     def _build(self, compiler: Compiler, cache: Cache, key: str) -> Library:
-        from tapeless.runtime.build import build
+        from tapeless.runtime.headers import build_against, first_missing
 
-        folders = self.include_folders()
+        headers = self.headers()
+        missing = first_missing(headers)
+        if missing is not None:
+            raise _MissingError(missing.absence(), f"{missing.remedy}; until then {self._without}")
         if os.path.isdir(cache.root) and not os.access(cache.root, os.W_OK):
             raise _MissingError(
                 f"not in the cache {cache.root}, which cannot be written",
                 "compile a formula once where it can be written",
             )
-        flags = _DARWIN_FLAGS if sys.platform == "darwin" else _FLAGS
         try:
-            return build(
-                self.read(),
-                stem=self.module,
-                compiler=compiler,
-                optimize="-O2",
-                extra_flags=(*(f"-I{folder}" for folder in folders), *flags),
-                timeout=_TIMEOUT,
-                cache=cache,
+            return build_against(
+                headers, self.read(), stem=self.module, optimize="-O2", compiler=compiler, cache=cache
             )
         except CompilerError as error:
             cache.note(key, {"message": str(error), "time": time.time()})
@@ -200,12 +198,38 @@ class Extension:
 
     def _import(self, path: str) -> Any:
         """Import the extension from a file that has just been verified."""
-        from importlib.machinery import ExtensionFileLoader, ModuleSpec
+        return _import(self.module, path)
 
-        loader = ExtensionFileLoader(self.module, path)
-        module = loader.create_module(ModuleSpec(self.module, loader, origin=path))
-        loader.exec_module(module)
-        return module
+
+def load_extension(module: str, library: Library) -> Any:
+    """Import an extension of that name from a library.
+
+    Raises
+    ------
+    CacheError
+        The file is damaged or gone, or the system will not load it.
+    """
+    verify(library)
+    try:
+        return _import(module, library.path)
+    except ImportError as error:
+        raise unloadable(error) from None
+
+
+def python_abi() -> str:
+    """Return what an extension of this Python depends on: implementation, version and ABI."""
+    from _imp import extension_suffixes
+
+    return f"{sys.implementation.name} {sys.version_info.releaselevel} {extension_suffixes()[0]}"
+
+
+def _import(module: str, path: str) -> Any:
+    from importlib.machinery import ExtensionFileLoader, ModuleSpec
+
+    loader = ExtensionFileLoader(module, path)
+    made = loader.create_module(ModuleSpec(module, loader, origin=path))
+    loader.exec_module(made)
+    return made
 
 
 def text_beside(file: str, package: str, name: str) -> str:
@@ -224,4 +248,4 @@ def _first_line(error: Exception) -> str:
     return text.partition("\n")[0]
 
 
-__all__ = ["VARIABLE", "Extension", "Found", "text_beside"]
+__all__ = ["VARIABLE", "Extension", "Found", "load_extension", "python_abi", "text_beside"]
