@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tapeless import bridges
+from tapeless.runtime import driver
 from tapeless.runtime.headers import folders, numpy_headers, python_headers
 
 BRIDGES = Path(bridges.__file__).parent
@@ -46,3 +48,47 @@ def test_no_warnings(compiler, name, tmp_path):
         check=False,
     )
     assert done.returncode == 0, done.stderr
+
+
+def parameters(text, start):
+    """The type and the name of each parameter of a C function, from the text after `start`."""
+    rest = " ".join(text[text.index(start) + len(start) :].split())
+    kernel = re.match(r"(kernel_function \*kernel|void \(\*kernel\)\([^)]*\)), ", rest)
+    assert kernel is not None
+    listed = rest[kernel.end() : rest.index(")", kernel.end())].split(", ")
+    return {"kernel": "kernel", **{name: kind for kind, name in (re.split(r"(?=\b\w+$)", p) for p in listed)}}
+
+
+DEFINED = parameters(driver.source(), "int tapeless_drive(")
+
+
+@pytest.mark.parametrize(
+    "path", [BRIDGES / "ufunc.c", BRIDGES / "jax.c", Path(driver.__file__).parent / "caller.c"]
+)
+def test_the_driver_is_called_as_it_is_defined(path):
+    """What calls it by its address is told of a change by no compiler."""
+    assert list(DEFINED)[:5] == ["kernel", "itemsize", "cost", "threads", "dimensions"]
+    found = parameters(path.read_text(encoding="utf-8"), "typedef int drive_function(")
+    assert list(found.items()) == list(DEFINED.items())
+
+
+def test_cffi_calls_the_driver_as_it_is_defined():
+    assert list(parameters(driver.DRIVER.cdef, "int f(").items()) == list(DEFINED.items())
+
+
+def test_numba_calls_the_driver_as_it_is_defined():
+    pytest.importorskip("numba")
+    from llvmlite import ir
+
+    from tapeless.bridges import numba
+
+    kinds = {
+        "kernel": numba._POINTER,
+        "int ": ir.IntType(32),
+        "double ": ir.DoubleType(),
+        "ptrdiff_t ": numba._WORD,
+        "const ptrdiff_t *": numba._WORD.as_pointer(),
+        "const void *const *": numba._TABLE,
+        "void *const *": numba._TABLE,
+    }
+    assert list(numba._DRIVER.args) == [kinds[kind] for kind in DEFINED.values()]
