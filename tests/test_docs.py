@@ -13,7 +13,10 @@ The convention, by the info string of a fenced block:
 ``c main.c`` or any other language with a file name
     Written to that file in the same folder.
 ``python no-run``, ``console no-run``
-    Left alone. For what needs a host that a test environment lacks, and for nothing else.
+    Left alone. For what needs a host that no test environment has, and for nothing else.
+``python needs-torch``
+    Left alone where torch is not installed; likewise for any other package. A page with the line
+    ``<!-- needs: torch -->`` is skipped as a whole there.
 
 Everything else is left alone. A failing example is reported by file and line. With ``--update-golden`` the
 printed lines that differ are written into the files.
@@ -22,6 +25,7 @@ printed lines that differ are written into the files.
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 import io
 import itertools
 import linecache
@@ -30,6 +34,7 @@ import re
 import subprocess
 import sys
 import traceback
+import types
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -39,6 +44,7 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs" / "guide").glob("*.md"))]
 
+_NEEDS = re.compile(r"^<!-- needs: (?P<names>[\w ]+) -->$", re.MULTILINE)
 _FENCE = re.compile(r"^(?P<indent> *)(?P<ticks>```+)(?P<info>[^`]*)$")
 
 
@@ -56,7 +62,8 @@ class Block:
 
     @property
     def skipped(self) -> bool:
-        return "no-run" in self.info
+        needed = [word.removeprefix("needs-") for word in self.info if word.startswith("needs-")]
+        return "no-run" in self.info or not all(map(is_installed, needed))
 
     @property
     def text(self) -> str:
@@ -74,6 +81,18 @@ class Printed:
 
 class ExampleError(AssertionError):
     """An example that does not do what its page says."""
+
+
+def is_installed(name: str) -> bool:
+    """Whether a package can be imported, which is not done here."""
+    return importlib.util.find_spec(name) is not None
+
+
+def missing(text: str) -> list[str]:
+    """Return the packages that a page needs and that are not installed."""
+    return [
+        name for match in _NEEDS.finditer(text) for name in match["names"].split() if not is_installed(name)
+    ]
 
 
 def blocks(text: str) -> Iterator[Block]:
@@ -104,7 +123,7 @@ class Runner:
 
     def __init__(self, name: str) -> None:
         self.name = name
-        self.namespace: dict[str, object] = {"__name__": "__main__"}
+        self.module = types.ModuleType("__main__")
         self.printed: list[Printed] = []
 
     def run(self, text: str) -> None:
@@ -133,7 +152,7 @@ class Runner:
         try:
             code = compile("\n" * (block.line - 1) + block.text, self.name, "exec")
             with contextlib.redirect_stdout(stream):
-                exec(code, self.namespace)
+                exec(code, self.module.__dict__)
         except Exception as error:
             frames = [
                 entry.lineno
@@ -183,13 +202,30 @@ def updated(text: str, changes: list[Printed]) -> str:
     return "\n".join(lines) + "\n"
 
 
+@contextlib.contextmanager
+def jax_as_it_was():
+    """Undo what a page says about 64-bit numbers, which JAX keeps for the whole process."""
+    known = sys.modules.get("jax")
+    before = known.config.jax_enable_x64 if known is not None else False
+    try:
+        yield
+    finally:
+        known = sys.modules.get("jax")
+        if known is not None:
+            known.config.update("jax_enable_x64", before)
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_examples(page, tmp_path, monkeypatch, update_golden):
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(str(tmp_path))
     text = page.read_text(encoding="utf-8")
+    if missing(text):
+        pytest.skip(f"needs {', '.join(missing(text))}")
     runner = Runner(str(page.relative_to(ROOT)))
-    runner.run(text)
+    monkeypatch.setitem(sys.modules, "__main__", runner.module)
+    with jax_as_it_was():
+        runner.run(text)
     changes = differences(runner)
     if update_golden and changes:
         page.write_text(updated(text, changes), encoding="utf-8")
@@ -273,6 +309,16 @@ def test_runner_sees_a_wrong_output_and_can_mend_it(tmp_path, monkeypatch):
         (19, ["int one(void) { return 2; }"]),
     ]
     assert updated(text, changes) == _SAMPLE.replace("th...", "then 2")
+
+
+def test_what_needs_a_package_that_is_missing_is_left_alone(tmp_path, monkeypatch):
+    text = (
+        "<!-- needs: numpy no_such_host -->\n\n```python needs-no_such_host\nimport no_such_host\n```\n\n"
+        "```text\n1\n```\n\n```python needs-numpy\nimport numpy\nprint(numpy.add(1, 1))\n```\n\n```text\n2\n```\n"
+    )
+    runner = _run(text, tmp_path, monkeypatch)
+    assert [item.actual for item in runner.printed] == [["2"]]
+    assert missing(text) == ["no_such_host"]
 
 
 @pytest.mark.parametrize(

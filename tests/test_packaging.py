@@ -91,8 +91,10 @@ def test_ci_runs_the_test_command_of_the_readme():
 
 
 def bounds(requirements):
-    """Name -> lower bound, of requirements that are written `name>=bound`."""
-    return dict(re.fullmatch(r"([A-Za-z0-9-]+)>=([0-9.]+)", item).groups() for item in requirements)
+    """Name -> lower bound, of requirements that are written `name>=bound` or `name[extra]>=bound`."""
+    return dict(
+        re.fullmatch(r"([A-Za-z0-9-]+)(?:\[[a-z,]+\])?>=([0-9.]+)", item).groups() for item in requirements
+    )
 
 
 def test_lower_bounds_are_the_versions_that_are_tested():

@@ -205,6 +205,11 @@ def compile_transformed(
     return _function(material, lambda: transform(function.program), options, kinds)
 
 
+def retyped(function: Function, dtype: str) -> Function:
+    """Return a compiled function computed in another dtype; its formula is read only if need be."""
+    return _function(function.material, lambda: function.program, function.options._replace(dtype=dtype))
+
+
 def compile_programs(programs: Sequence[Program], options: Options, name: str) -> Module:
     """Compile Programs into one module."""
     return _module([(("program", p.digest()), lambda p=p: p) for p in programs], options, name)  # type: ignore[misc]

@@ -27,6 +27,8 @@ _HOSTS: Final = (
     ("scipy", "sparse derivatives, low-level callables"),
     ("torch", "PyTorch tensors"),
     ("jax", "JAX arrays"),
+    ("dask", "arrays in chunks"),
+    ("numba", "calls from compiled loops"),
 )
 _PROBE: Final = "doctor(w, x, b) = w*x + b"
 _PATIENCE: Final = 30.0
@@ -307,7 +309,9 @@ def _host(name: str, purpose: str) -> Finding:
             name, "ok" if version else "missing", f"{found}; no bridge to it here: pass NumPy arrays"
         )
     if version is None:
-        return Finding(name, "missing", "not installed", f"only for {purpose}: pip install {name}")
+        return Finding(
+            name, "missing", "not installed", f"only for {purpose}: pip install 'tapeless[{name}]'"
+        )
     return Finding(name, "ok", version)
 
 

@@ -18,9 +18,12 @@ if TYPE_CHECKING:
 
     import sympy
 
+    from tapeless.bridges.dask import Chunked
+    from tapeless.bridges.jax import JaxFunction
     from tapeless.bridges.scipy.objective import Objective
     from tapeless.bridges.scipy.residuals import Residuals
     from tapeless.bridges.scipy.rhs import RightHandSide
+    from tapeless.bridges.torch import FormulaModule, TorchFunction
     from tapeless.ir.program import Program
     from tapeless.runtime.arrays import Caller
     from tapeless.targets.c.kernel import Source
@@ -57,6 +60,7 @@ class Function:
 
     __slots__ = (
         "__weakref__",
+        "_bridged",
         "_callers",
         "_face",
         "_fast",
@@ -84,6 +88,8 @@ class Function:
         self._forward = self._callers["forward", self.wrt]
         # What the fast caller looks calls up in, see `_enter`.
         self._fast: Any = None
+        # What bridges have made of this function: they are asked for it again and again.
+        self._bridged: dict[str, Any] = {}
 
     @classmethod
     def of(
@@ -574,6 +580,144 @@ class Function:
 
         return rhs(self, *state, **options)
 
+    # ---- at home elsewhere
+
+    @property
+    def ufunc(self) -> np.ufunc:
+        """The function as a genuine `numpy.ufunc`, a generalised one where an input or output has a shape.
+
+        Whatever `np.exp` does, it does: `out=`, `where=`, `dtype=`, `casting=`, `outer`, `reduce` for two inputs and
+        one output, arrays of dask, xarray and pandas. It computes in the function's own dtype: of a float64 function
+        the results are float32 where all inputs are, rounded once at the end; of a float32 function they always are.
+        It never warns.
+
+        Raises
+        ------
+        UnsupportedError
+            Where Python's headers are missing, with what to install.
+        """
+        found: np.ufunc | None = self._bridged.get("ufunc")
+        if found is None:
+            from tapeless.bridges.ufunc import forward_ufunc
+
+            found = self._bridged.setdefault("ufunc", forward_ufunc(self))
+        return found
+
+    @property
+    def grad_ufunc(self) -> np.ufunc:
+        """The derivatives at each point as a `numpy.ufunc`, with one output for each input of `wrt`.
+
+        As `ufunc`, and as `grad` nothing is summed; the function must have one scalar output.
+        """
+        found: np.ufunc | None = self._bridged.get("grad_ufunc")
+        if found is None:
+            from tapeless.bridges.ufunc import grad_ufunc
+
+            found = self._bridged.setdefault("grad_ufunc", grad_ufunc(self))
+        return found
+
+    def to_torch(self) -> TorchFunction:
+        """Return the function for PyTorch: tensors in, tensors out, differentiable to any order.
+
+        Raises
+        ------
+        UnsupportedError
+            Where PyTorch is not installed.
+        """
+        from tapeless.bridges.torch import TorchFunction
+
+        return TorchFunction(self)
+
+    def to_torch_module(
+        self, parameters: Mapping[str, Any] | None = None, buffers: Mapping[str, Any] | None = None
+    ) -> FormulaModule:
+        """Return the function as a `torch.nn.Module` that holds some of its inputs.
+
+        Parameters
+        ----------
+        parameters
+            Input -> first value of a parameter.
+        buffers
+            Input -> value that is not trained.
+
+        Raises
+        ------
+        UnsupportedError
+            Where PyTorch is not installed.
+        ArgumentError, ShapeError
+            For names and values that do not fit.
+        """
+        from tapeless.bridges.torch import FormulaModule
+
+        return FormulaModule(self, parameters, buffers)
+
+    def to_jax(self) -> JaxFunction:
+        """Return the function for JAX arrays on the CPU.
+
+        Returns
+        -------
+        JaxFunction
+            Takes the inputs by position or by name, with NumPy's broadcasting, and gives one array, or a tuple for
+            several outputs. It works under `jit`, `vmap`, `scan` and `checkpoint`, in forward and in reverse mode,
+            to any order; every derivative is a compiled kernel.
+
+        Raises
+        ------
+        UnsupportedError
+            Where JAX is not installed.
+        """
+        from tapeless.bridges.jax import to_jax
+
+        return to_jax(self)
+
+    def to_dask(self) -> Chunked:
+        """Return the methods of the function for dask arrays, lazy and chunk by chunk.
+
+        Returns
+        -------
+        Chunked
+            Called as the function is; with `grad`, `value_and_grad`, `backward` and `forward_backward`. What
+            `backward` sums, it sums over the chunks too, in an order that the chunks alone decide.
+
+        Raises
+        ------
+        UnsupportedError
+            Where dask is not installed.
+        """
+        from tapeless.bridges.dask import Chunked
+
+        return Chunked(self)
+
+    def to_numba(self, kind: str = "forward", wrt: Wrt = None) -> Any:
+        """Return a method as a function that code compiled by Numba can call.
+
+        Parameters
+        ----------
+        kind
+            The method: `"forward"`, `"grad"`, `"value_and_grad"`, `"backward"`, `"forward_backward"`, `"jvp"`,
+            `"jacobian"`, `"hessian"`, `"hvp"`.
+        wrt
+            The inputs to differentiate by.
+
+        Returns
+        -------
+        numba dispatcher
+            Takes what the method takes, by position, and gives what it gives: numbers for numbers, arrays for
+            arrays of `dtype`, with the same broadcasting. It holds no lock and may be called in `prange`.
+
+        Raises
+        ------
+        UnsupportedError
+            Where Numba is not installed.
+        """
+        key = f"numba {kind} {self._wrt(wrt)} {type(wrt) is str}"
+        found = self._bridged.get(key)
+        if found is None:
+            from tapeless.bridges.numba import to_numba
+
+            found = self._bridged.setdefault(key, to_numba(self, kind, _kept(wrt)))
+        return found
+
     # ---- how it is shown, copied and sent
 
     def __repr__(self) -> str:
@@ -602,6 +746,9 @@ class Function:
         from tapeless.api import compile_program
 
         return compile_program, (self.program, self._options)
+
+    def __dask_tokenize__(self) -> tuple[Any, ...]:
+        return ("tapeless", self._material, self.name, repr(self._options))
 
     # ---- binding arguments
 

@@ -161,21 +161,42 @@ def signature(program: Program, symbol: str, dtype: str, cost: float = COST) -> 
     from tapeless.runtime.sparse import Entries
 
     position = {item.name: k for k, item in enumerate(program.inputs)}
+    owner = [k for k, item in enumerate(program.inputs) for _ in range(item.size)]
+    used = {owner[lane] for lane in _lanes_read(program)}
     return KernelSignature(
         symbol=symbol,
         dtype=dtype,
-        operands=tuple(Operand(item.name, item.shape, item.role) for item in program.inputs),
+        operands=tuple(
+            Operand(item.name, item.shape, item.role, k in used) for k, item in enumerate(program.inputs)
+        ),
         results=tuple(
             Result(
                 output.name,
                 output.shape,
                 position[output.like] if output.like else None,
                 Entries(*output.pattern) if output.pattern else None,
+                _repeated(program, output.nodes),
             )
             for output in program.outputs
         ),
         cost=cost,
     )
+
+
+def _lanes_read(program: Program) -> list[int]:
+    """Return the input scalars that an output depends on."""
+    graph = program.graph
+    return [graph.payloads[k] for k in graph.reachable(program.roots) if graph.ops[k] == "input"]  # type: ignore[misc]
+
+
+def _repeated(program: Program, nodes: Sequence[int]) -> int | None:
+    """Return the position of the input whose scalars the nodes are, in order; None where they are anything else."""
+    graph = program.graph
+    lanes = [graph.payloads[node] for node in nodes if graph.ops[node] == "input"]
+    for k, (item, first) in enumerate(zip(program.inputs, program.offsets, strict=True)):
+        if len(lanes) == len(nodes) and lanes == list(range(first, first + item.size)):
+            return k
+    return None
 
 
 def plain(program: Program, name: str) -> Program:

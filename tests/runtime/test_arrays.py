@@ -152,6 +152,12 @@ class Jax:
     __module__ = "jaxlib._jax"
 
 
+class Dask:
+    """Stands for a lazy array."""
+
+    __module__ = "dask.array.core"
+
+
 class Tensor(Torch):
     """A subclass defined elsewhere."""
 
@@ -192,10 +198,11 @@ REFUSED = {
     "broken": (lambda: Unwilling(RuntimeError), r"cannot be converted.*no"),
     "holds itself": (lambda: endless(1), r"more than 64 deep"),
     "holds itself twice": (lambda: [1.0, endless(2)], r"more than 64 deep"),
-    "torch": (Torch, r"torch tensor.*detach.*f\.to_torch\(\)"),
+    "torch": (Torch, r"torch tensor.*detach.*bridge f\.to_torch\(\)$"),
     "torch subclass": (Tensor, r"torch tensor.*f\.to_torch\(\)"),
     "torch in a list": (lambda: [[1.0], [Torch()]], r"torch tensor.*f\.to_torch\(\)"),
-    "jax": (Jax, r"jax array.*f\.to_jax\(\)"),
+    "jax": (Jax, r"jax array.*Gradients flow through f\.to_jax\(\)$"),
+    "dask": (Dask, r"dask array.*f\.ufunc.*f\.to_dask\(\).*compute\(\)"),
 }
 
 

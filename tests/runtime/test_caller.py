@@ -28,18 +28,14 @@ from tapeless.runtime.signature import KernelSignature, Operand, Result
 @pytest.fixture
 def unloaded(monkeypatch):
     """As in a process that has not looked for the fast caller yet."""
-    monkeypatch.setattr(caller, "_loaded", {})
-    monkeypatch.setattr(caller, "_missing", {})
+    monkeypatch.setattr(caller.EXTENSION, "_loaded", {})
+    monkeypatch.setattr(caller.EXTENSION, "_missing", {})
     monkeypatch.delenv(caller.VARIABLE, raising=False)
 
 
 @pytest.fixture
-def forget(monkeypatch):
-    def act():
-        caller._loaded.clear()
-        caller._missing.clear()
-
-    return act
+def forget():
+    return caller.EXTENSION.forget
 
 
 @pytest.fixture
@@ -87,7 +83,7 @@ def test_loading_it_takes_no_compiler_and_no_headers(unloaded, forget, compiler,
     cache = Cache()
     assert caller.find(compiler, cache).extension is not None
     forget()
-    monkeypatch.setattr(caller, "_include_folders", lambda: pytest.fail("headers were looked for"))
+    monkeypatch.setattr(caller.EXTENSION, "headers", lambda: pytest.fail("headers were looked for"))
     assert caller.find(compiler, cache).extension is not None
 
 
@@ -166,7 +162,7 @@ def test_an_extension_that_cannot_be_imported(unloaded, compiler, monkeypatch):
     def fail(path):
         raise ImportError("wrong ABI")
 
-    monkeypatch.setattr(caller, "_import", fail)
+    monkeypatch.setattr(caller.EXTENSION, "_import", fail)
     found = caller.find(compiler, Cache())
     assert found.extension is None
     assert "wrong ABI" in found.reason
@@ -189,19 +185,19 @@ def test_other_pythons_are_not_served(unloaded, no_build, compiler, monkeypatch,
 
 @pytest.mark.parametrize("change", ["numpy", "python"])
 def test_another_numpy_or_python_has_its_own(unloaded, compiler, monkeypatch, change):
-    before = caller._key(compiler)
+    before = caller.EXTENSION.key(compiler)
     if change == "numpy":
         monkeypatch.setattr(np, "__version__", "0.0")
     else:
         monkeypatch.setattr("_imp.extension_suffixes", lambda: [".other.so"])
-    assert caller._key(compiler) != before
+    assert caller.EXTENSION.key(compiler) != before
 
 
 @pytest.mark.parametrize("cc", ["gcc", "clang"])
 def test_compiles_without_a_warning(cc):
     if which(cc) is None:
         pytest.skip(f"no {cc}")
-    folders = [flag for folder in caller._include_folders() for flag in ("-isystem", folder)]
+    folders = [flag for folder in caller.EXTENSION.include_folders() for flag in ("-isystem", folder)]
     flags = [
         "-std=c11",
         "-O2",
@@ -213,7 +209,7 @@ def test_compiles_without_a_warning(cc):
     ]
     done = subprocess.run(
         [cc, *flags, *folders, "-x", "c", "-"],
-        input=caller._source(),
+        input=caller.EXTENSION.read(),
         text=True,
         capture_output=True,
         check=False,
@@ -496,8 +492,8 @@ def test_a_forked_child_calls_on(extension):
 
 
 def test_the_key_is_found_without_reading_headers(compiler):
-    assert caller._key(compiler) == caller._key(compiler)
-    assert caller._key(compiler) != warm.request_key("fast caller", {}, compiler)
+    assert caller.EXTENSION.key(compiler) == caller.EXTENSION.key(compiler)
+    assert caller.EXTENSION.key(compiler) != warm.request_key("fast caller", {}, compiler)
 
 
 # ---------------------------------------------------------------- calls for the driver

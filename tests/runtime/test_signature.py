@@ -7,8 +7,8 @@ from tapeless.runtime.signature import KernelSignature, Operand, Result
 SIGNATURE = KernelSignature(
     "norm_backward",
     "float32",
-    (Operand("d", (3,), "cotangent"), Operand("x", (3,)), Operand("t", (), "tangent")),
-    (Result("r"), Result("x_bar", (3,), like=1)),
+    (Operand("d", (3,), "cotangent"), Operand("x", (3,), used=False), Operand("t", (), "tangent")),
+    (Result("r"), Result("x_bar", (3,), like=1, same=0)),
 )
 
 

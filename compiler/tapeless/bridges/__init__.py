@@ -1,1 +1,1 @@
-"""Functions in the protocols of other libraries; each host is imported lazily."""
+"""Bridges: a Function in the manners of another library. Each imports its host when it is first used."""

@@ -133,6 +133,11 @@ class Caller:
         self._result_names = [result.name for result in signature.results]
         self.plan = _plan(fast, kernel, signature, self._dtype) if fast is not None else None
 
+    @property
+    def address(self) -> int:
+        """Where the kernel is, for callers in C."""
+        return int(_cast(_ADDRESS, self._kernel))
+
     def __call__(self, operands: Sequence[Any], out: Any = None) -> tuple[Any, ...]:
         """Call the kernel.
 
@@ -352,16 +357,21 @@ def _plan(fast: Any, kernel: CFunction, signature: KernelSignature, dtype: np.dt
         return None
     if not all([operand.lanes for operand in operands] + [result.lanes for result in results]):
         return None
-    made = sum(result.lanes for result in results)
-    cost = max(signature.cost, _LANE * (made + sum(operand.lanes for operand in operands)))
     return fast.Plan(
         int(_cast(_ADDRESS, kernel)),
         dtype,
         tuple((operand.shape, operand.role == "cotangent") for operand in operands),
         tuple((result.shape, -1 if result.like is None else result.like) for result in results),
-        min(-(-_MANY // made), max(2, int(_LONG / cost))),  # one point is never shared out
-        max(1, int(_NOTICEABLE / cost)),
+        *short_calls(signature),
     )
+
+
+def short_calls(signature: KernelSignature) -> tuple[int, int]:
+    """Return the points from which a call is long, and those from which other threads should run meanwhile."""
+    made = sum(result.lanes for result in signature.results)
+    cost = max(signature.cost, _LANE * (made + sum(operand.lanes for operand in signature.operands)))
+    # One point is never shared out.
+    return min(-(-_MANY // made), max(2, int(_LONG / cost))), max(1, int(_NOTICEABLE / cost))
 
 
 def _prepare(value: object, operand: Operand, dtype: np.dtype[Any]) -> _Prepared:

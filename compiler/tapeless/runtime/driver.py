@@ -191,10 +191,21 @@ def _get(compiler: Compiler, cache: Cache | None, threads: int | None) -> Drive:
     library = (compiler.identity, cache.root if cache is not None else None)
     found = _drivers.get((*library, threads))
     if found is None:
-        function = _functions.get(library)
-        if function is None:
-            function = _functions.setdefault(library, _load(compiler, cache))
+        function = _function(compiler, cache)
         found = _drivers.setdefault((*library, threads), Drive(function, threads))
+    return found
+
+
+def address(compiler: Compiler, cache: Cache | None) -> int:
+    """Return where the driver is, for callers in C, building it if need be."""
+    return int(_FFI.cast("uintptr_t", _function(compiler, cache)))
+
+
+def _function(compiler: Compiler, cache: Cache | None) -> CFunction:
+    library = (compiler.identity, cache.root if cache is not None else None)
+    found = _functions.get(library)
+    if found is None:
+        found = _functions.setdefault(library, _load(compiler, cache))
     return found
 
 
@@ -241,10 +252,6 @@ def headers() -> dict[str, str]:
 
 
 def _read(name: str) -> str:
-    try:
-        with open(os.path.join(os.path.dirname(__file__), name), encoding="utf-8") as file:
-            return file.read()
-    except OSError:  # the package is a zip
-        from importlib.resources import files
+    from tapeless.runtime.extension import text_beside
 
-        return (files("tapeless.runtime") / name).read_text(encoding="utf-8")
+    return text_beside(__file__, "tapeless.runtime", name)

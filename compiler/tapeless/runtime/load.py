@@ -90,9 +90,7 @@ def load(
     functions = _loaded.setdefault(library.path, {})
     missing = wanted - functions.keys()
     if missing:
-        # Verified here as well as by the cache, for this is the last moment before its code can run.
-        if not library.is_intact():
-            raise CacheError(f"the library {library.path} is damaged or gone; run again to rebuild it")
+        verify(library)
         functions.update(_open(library.path, missing, declaration))
     return {symbol: functions[symbol] for symbol in wanted}
 
@@ -103,9 +101,23 @@ def _open(path: str, symbols: Iterable[str], declaration: Declaration) -> dict[s
         opened = ffi.dlopen(path, _FLAGS)
         return {symbol: getattr(opened, symbol) for symbol in symbols}
     except OSError as error:
-        raise CacheError(
-            f"the library cannot be loaded: {error}. If its directory is mounted noexec, "
-            "set TAPELESS_CACHE_DIR (or TMPDIR, with cache=False) to one that is not"
-        ) from None
+        raise unloadable(error) from None
     except (AttributeError, ffi.error) as error:
         raise CacheError(f"the library {path} lacks a function: {error}") from None
+
+
+def verify(library: Library) -> None:
+    """Raise CacheError unless a library is what was built.
+
+    Asked here as well as by the cache, for this is the last moment before its code can run.
+    """
+    if not library.is_intact():
+        raise CacheError(f"the library {library.path} is damaged or gone; run again to rebuild it")
+
+
+def unloadable(error: Exception) -> CacheError:
+    """Return what to raise where the system will not load a library."""
+    return CacheError(
+        f"the library cannot be loaded: {error}. If its directory is mounted noexec, "
+        "set TAPELESS_CACHE_DIR (or TMPDIR, with cache=False) to one that is not"
+    )

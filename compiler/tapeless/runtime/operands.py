@@ -126,5 +126,10 @@ def _refuse_kind(item: object, name: str, masked: Any) -> None:
             what, values, remedy = bridge
             raise ArgumentError(
                 f"{name} is a {what}, whose gradient would be lost silently here; for its values pass {values}. "
-                f"Gradients are to flow through the bridge {remedy}, which this version does not have yet"
+                f"Gradients flow through {remedy}"
+            )
+        if base.__module__ == "dask.array.core":
+            raise ArgumentError(
+                f"{name} is a dask array, which would be computed and loaded whole here; f.ufunc and the methods of "
+                "f.to_dask() work chunk by chunk, for its values pass x.compute()"
             )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from typing import Final
 
 from tapeless.runtime.library import Library
@@ -48,10 +47,6 @@ def _visibility(word: str) -> str:
 
 
 def _text() -> str:
-    try:
-        with open(os.path.join(os.path.dirname(__file__), "point.c"), encoding="utf-8") as file:
-            return file.read()
-    except OSError:  # the package is a zip
-        from importlib.resources import files
+    from tapeless.runtime.extension import text_beside
 
-        return (files("tapeless.runtime") / "point.c").read_text(encoding="utf-8")
+    return text_beside(__file__, "tapeless.runtime", "point.c")

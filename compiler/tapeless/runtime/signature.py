@@ -37,11 +37,14 @@ class Operand(NamedTuple):
     role
         "primal" and "tangent" broadcast over the batch. A "cotangent" must have the batch shape followed by
         its core shape, or be a scalar.
+    used
+        Whether any result depends on it. The kernel does not read the lanes of one that is not used.
     """
 
     name: str
     shape: tuple[int, ...] = ()
     role: str = "primal"
+    used: bool = True
 
     @property
     def lanes(self) -> int:
@@ -63,12 +66,15 @@ class Result(NamedTuple):
         operand's own shape, summed over the dimensions along which the operand was broadcast, and its dtype.
     entries
         For the entries of a sparse matrix, where they are; else None.
+    same
+        The position of an operand that it repeats unchanged, lane by lane, or None.
     """
 
     name: str
     shape: tuple[int, ...] = ()
     like: int | None = None
     entries: Entries | None = None
+    same: int | None = None
 
     @property
     def lanes(self) -> int:
@@ -133,8 +139,8 @@ class KernelSignature(_Fields):
         return {
             "symbol": self.symbol,
             "dtype": self.dtype,
-            "operands": [[o.name, list(o.shape), o.role] for o in self.operands],
-            "results": [[r.name, list(r.shape), r.like, r.entries] for r in self.results],
+            "operands": [[o.name, list(o.shape), o.role, o.used] for o in self.operands],
+            "results": [[r.name, list(r.shape), r.like, r.entries, r.same] for r in self.results],
             "cost": self.cost,
         }
 
@@ -144,10 +150,12 @@ class KernelSignature(_Fields):
         return cls(
             symbol=data["symbol"],
             dtype=data["dtype"],
-            operands=tuple(Operand(name, tuple(shape), role) for name, shape, role in data["operands"]),
+            operands=tuple(
+                Operand(name, tuple(shape), role, used) for name, shape, role, used in data["operands"]
+            ),
             results=tuple(
-                Result(name, tuple(shape), like, _entries(entries) if entries else None)
-                for name, shape, like, entries in data["results"]
+                Result(name, tuple(shape), like, _entries(entries) if entries else None, same)
+                for name, shape, like, entries, same in data["results"]
             ),
             cost=data.get("cost", COST),
         )

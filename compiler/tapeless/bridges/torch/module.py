@@ -1,0 +1,126 @@
+"""A formula as a layer: some of its inputs are parameters, the others arrive with each call."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from tapeless.bridges.torch.callable import TorchFunction
+from tapeless.errors import ArgumentError, ShapeError
+
+if TYPE_CHECKING:
+    from tapeless.function import Function
+
+
+class FormulaModule(torch.nn.Module):
+    """A formula as a `torch.nn.Module`.
+
+    Parameters
+    ----------
+    function : Function
+        The formula.
+    parameters : mapping, optional
+        Input -> first value of the parameter that it becomes: a number, anything that `torch.as_tensor` takes, or an
+        `nn.Parameter` to share. Numbers are of torch's default dtype.
+    buffers : mapping, optional
+        Input -> value that stays with the module and is not trained.
+
+    Attributes
+    ----------
+    function : TorchFunction
+        What is called.
+    input_names : tuple of str
+        The inputs that a call takes, in order.
+
+    Raises
+    ------
+    ArgumentError
+        For a name that is no input, that the formula is not differentiated by, or that every module uses itself.
+    ShapeError
+        For a value that does not end with the core shape of its input.
+    """
+
+    def __init__(
+        self,
+        function: Function,
+        parameters: Mapping[str, Any] | None = None,
+        buffers: Mapping[str, Any] | None = None,
+    ) -> None:
+        super().__init__()
+        parameters, buffers = dict(parameters or {}), dict(buffers or {})
+        self.function = TorchFunction(function)
+        names = self.function.input_names
+        for name, value in (*parameters.items(), *buffers.items()):
+            self._check(function, name, value)
+        for name in parameters:
+            if name in buffers:
+                raise ArgumentError(f"{name} is among the parameters and among the buffers")
+            if name not in function.wrt:
+                raise ArgumentError(
+                    f"{name} is a constant of {function.name}, which is differentiated by {', '.join(function.wrt)}; "
+                    "give it in buffers="
+                )
+            self.register_parameter(name, _parameter(parameters[name]))
+        for name, value in buffers.items():
+            self.register_buffer(name, _floating(value))
+        self._held = (*parameters, *buffers)
+        self.input_names = tuple(name for name in names if name not in self._held)
+
+    def _check(self, function: Function, name: str, value: Any) -> None:
+        shapes = dict(function._face.inputs)
+        if name not in shapes:
+            raise ArgumentError(f"{function.name} has no input {name!r}; its inputs are {', '.join(shapes)}")
+        if hasattr(self, name):
+            raise ArgumentError(f"every torch module has something called {name!r}; call the input otherwise")
+        core, shape = shapes[name], tuple(torch.as_tensor(value).shape)
+        if shape[len(shape) - len(core) :] != core:
+            raise ShapeError(f"{name} has shape {shape}, its last dimensions must be {core}")
+
+    def forward(self, *inputs: Any, **named: Any) -> Any:
+        """Evaluate the formula with the module's parameters, at inputs in order or by name."""
+        if named or len(inputs) != len(self.input_names):
+            inputs = self._bound(inputs, named)
+        rest = iter(inputs)
+        return self.function(
+            *[getattr(self, name) if name in self._held else next(rest) for name in self.function.input_names]
+        )
+
+    def _bound(self, inputs: tuple[Any, ...], named: Mapping[str, Any]) -> tuple[Any, ...]:
+        names = self.input_names
+        shown = f"the module {self.function.name}({', '.join(names)})"
+        if len(inputs) > len(names):
+            raise ArgumentError(f"{shown} takes {len(names)} inputs, not {len(inputs)}")
+        for name in named:
+            if name not in names[len(inputs) :]:
+                why = (
+                    "has that of its own, or by position" if name in self.function.input_names else "has none"
+                )
+                raise ArgumentError(f"{name} cannot be given by name: {shown} {why}")
+        missing = [name for name in names[len(inputs) :] if name not in named]
+        if missing:
+            raise ArgumentError(f"{shown} misses {', '.join(missing)}")
+        return (*inputs, *[named[name] for name in names[len(inputs) :]])
+
+    def extra_repr(self) -> str:
+        """Return the formula's inputs and outputs, for the module's `repr`."""
+        inputs, outputs = ", ".join(self.function.input_names), ", ".join(self.function.output_names)
+        held = f"; has {', '.join(self._held)}" if self._held else ""
+        return f"{self.function.name}({inputs}) -> {outputs}{held}"
+
+
+def _parameter(value: Any) -> torch.nn.Parameter:
+    return value if isinstance(value, torch.nn.Parameter) else torch.nn.Parameter(_floating(value))
+
+
+def _floating(value: Any) -> Tensor:
+    if isinstance(value, Tensor):
+        return value.detach()
+    tensor = torch.as_tensor(value)
+    is_number = isinstance(value, int | float)
+    return tensor.to(torch.get_default_dtype()) if is_number or not tensor.is_floating_point() else tensor
+
+
+__all__ = ["FormulaModule"]
