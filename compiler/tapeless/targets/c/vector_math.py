@@ -10,6 +10,10 @@ Efficient polynomial L-infinity approximations, ARITH 18, 2007; computed with So
 function for erfc comes from Remez' exchange in 60 digits (idea: Cody, Rational Chebyshev approximations for the error
 function, Math. Comp. 23, 1969). The argument reductions are those of Cody and Waite, Software Manual for the
 Elementary Functions, 1980. `benchmarks/vector_math.py` measures the errors.
+
+The reduction of an angle by pieces of pi/2 is right up to a million turns only, and what is right beyond has no
+branchless form that pays. So a loop with sines or cosines also notes whether an angle was larger, and a second loop
+with the C library's functions then computes the same points again; those with small angles get the same bits.
 """
 
 from __future__ import annotations
