@@ -94,8 +94,7 @@ INLINE double vm_tanh(double x)
 INLINE double vm_sech2(double x)
 {
     const double e = vm_exp_falling(-2.0*fabs(x));
-    const double d = 1.0 + e;
-    return 4.0*e/(d*d);
+    return 4.0*e/vm_mad(e, e + 2.0, 1.0);
 }
 
 /* Forward.
