@@ -20,12 +20,12 @@ from tapeless.errors import (
     UnsupportedError,
 )
 from tapeless.function import Function
-from tapeless.module import Module
 from tapeless.runtime.pool import release_memory
 
 if TYPE_CHECKING:
     from tapeless import testing as testing
     from tapeless.frontend.functions import *  # noqa: F403
+    from tapeless.module import Module as Module
 
 __version__ = "0.1.0"
 
@@ -50,7 +50,11 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    """Find `tapeless.testing` and the functions for traced code (`tapeless.exp`, ...) when first asked for."""
+    """Find what a warm start does not need when first asked for: `testing`, `Module`, `tapeless.exp`, ..."""
+    if name == "Module":
+        from tapeless.module import Module
+
+        return Module
     if name == "testing":
         return import_module("tapeless.testing")
     if not name.startswith("_"):
@@ -61,4 +65,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), "testing", *import_module("tapeless.frontend.functions").__all__})
+    return sorted({*globals(), "testing", "Module", *import_module("tapeless.frontend.functions").__all__})

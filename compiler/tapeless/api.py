@@ -12,11 +12,11 @@ from tapeless.assembly import Face, Member, assemble
 from tapeless.errors import ArgumentError, LimitError, UnsupportedError
 from tapeless.function import Function
 from tapeless.kinds import TOGETHER
-from tapeless.module import Module
 from tapeless.options import Options, names_of, read_options
 
 if TYPE_CHECKING:
     from tapeless.ir.program import Program
+    from tapeless.module import Module
 
 Inputs = Any
 """Names, sympy symbols, or a mapping of names to core shapes."""
@@ -251,6 +251,8 @@ def _module(
         for (material, _), read in zip(functions, reads, strict=True)
     ]
     built = assemble(members, name, options)
+    from tapeless.module import Module
+
     return Module(
         name,
         {

@@ -12,6 +12,7 @@ import pytest
 from tapeless.errors import CacheError
 from tapeless.runtime import cache as cache_module
 from tapeless.runtime.cache import Cache, default_root
+from tapeless.runtime.records import to_bytes
 
 KEY, OTHER = "a" * 64, "b" * 64
 
@@ -124,7 +125,9 @@ def test_a_record_whose_damage_still_parses_is_dropped():
     cache = Cache()
     cache.remember(KEY, {"like": 1}, cache.store(KEY, b"shared object"))
     (path,) = files(cache, "requests")
-    path.write_bytes(path.read_bytes().replace(b'"like": 1', b'"like": 2'))
+    written, damaged = (to_bytes({"like": number})[-6:] for number in (1, 2))
+    assert written in path.read_bytes()
+    path.write_bytes(path.read_bytes().replace(written, damaged))
     assert cache.recall(KEY) is None
 
 

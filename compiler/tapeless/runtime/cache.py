@@ -25,7 +25,7 @@ from tapeless.errors import CacheError
 from tapeless.runtime.digest import sha256
 from tapeless.runtime.library import Library
 from tapeless.runtime.light import NamedTuple
-from tapeless.runtime.records import from_text, to_text
+from tapeless.runtime.records import from_bytes, to_bytes
 
 _DEFAULT_LIMIT = 512 << 20
 _OBJECTS, _BUILDS, _REQUESTS = "objects", "builds", "requests"
@@ -100,7 +100,7 @@ class Cache:
         return library
 
     def remember(self, key: str, payload: dict[str, Any], library: Library) -> None:
-        """Keep a record of a request: `payload` (JSON, opaque here) and the library that serves it."""
+        """Keep a record of a request: `payload` (plain, opaque here) and the library that serves it."""
         self._prepare()
         self._record(key, {"library": library.digest, "payload": payload})
 
@@ -116,7 +116,7 @@ class Cache:
         return record["payload"], library
 
     def note(self, key: str, payload: dict[str, Any]) -> None:
-        """Keep a note (JSON, opaque here) about a request that no library serves."""
+        """Keep a note (plain, opaque here) about a request that no library serves."""
         self._prepare()
         self._record(key, {"library": None, "payload": payload})
 
@@ -126,7 +126,7 @@ class Cache:
         return record["payload"] if record is not None and record["library"] is None else None
 
     def _record(self, key: str, record: dict[str, Any]) -> None:
-        body = to_text(record).encode("utf-8")
+        body = to_bytes(record)
         # The checksum in front finds damage that would still parse.
         self._write(self._path(_REQUESTS, key), sha256(body).hexdigest().encode("ascii") + body)
 
@@ -138,7 +138,7 @@ class Cache:
         if sha256(body).hexdigest().encode("ascii") != check:
             self._forget(_REQUESTS, key)
             return None
-        return from_text(body.decode("utf-8"))
+        return from_bytes(body)
 
     def info(self) -> CacheInfo:
         """Count what is there."""
