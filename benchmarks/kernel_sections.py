@@ -329,8 +329,22 @@ _STARTS = {
 
 
 def _start(code: str) -> float:
+    # As installed packages are: with bytecode on disk, of which the first start writes what is missing.
+    bytecode = {
+        "PYTHONPYCACHEPREFIX": os.path.join(os.environ["TAPELESS_CACHE_DIR"], "bytecode"),
+        "PYTHONDONTWRITEBYTECODE": "",
+    }
+    one_thread = {
+        "OPENBLAS_NUM_THREADS": "1",
+        "OMP_NUM_THREADS": "1",
+    }  # numpy's would count as processor time
     start = _of_children()
-    subprocess.run([sys.executable, "-c", code], check=True, cwd=tempfile.gettempdir())
+    subprocess.run(
+        [sys.executable, "-c", code],
+        check=True,
+        cwd=tempfile.gettempdir(),
+        env={**os.environ, **bytecode, **one_thread},
+    )
     return _of_children() - start
 
 
