@@ -234,6 +234,10 @@ def test_sparse_takes_one_point_and_no_out():
     f = chain(3)
     with pytest.raises(tl.ShapeError, match="one point"):
         f.jacobian(np.ones((2, 3)), sparse=True)
+    with pytest.raises(tl.ShapeError, match=r"one point, and x has shape \(2, 3\)"):
+        f.jacobian([[1.0, 2.0, 3.0], [1.0, 2.0, 3.0]], sparse=True)
+    with pytest.raises(tl.ArgumentError, match="x"):
+        f.jacobian(["a", "b", "c"], sparse=True)
     with pytest.raises(tl.ArgumentError, match="out cannot be given with sparse"):
         f.hessian(np.ones(3), sparse=True, out=np.empty((3, 3)))
 

@@ -420,22 +420,25 @@ class Function:
         return (*point, *directions)
 
     def _sparse(self, kind: str, point: Sequence[Any], wrt: Wrt, out: Out) -> Any:
+        from tapeless.runtime.operands import as_operand
         from tapeless.runtime.sparse import from_products, matrix, seeds
 
         if out is not None:
             raise ArgumentError("out cannot be given with sparse=True; the matrix is made anew at each call")
         caller = self._caller(kind, _kept(wrt))
+        dtype = np.dtype(self.dtype)
         for value, (name, shape) in zip(point, self._face.inputs, strict=True):
-            if getattr(value, "ndim", len(shape)) > len(shape):
+            given = as_operand(value, name, dtype)[0].shape
+            if len(given) > len(shape):
                 raise ShapeError(
-                    f"sparse=True takes one point, and {name} has shape {value.shape}; call it point by point, "
+                    f"sparse=True takes one point, and {name} has shape {given}; call it point by point, "
                     "or leave sparse out"
                 )
         [result] = caller.signature.results
         entries = result.entries
         assert entries is not None, "the result of a sparse kind has entries"
         if entries.colours:
-            directions = seeds(entries, np.dtype(self.dtype))
+            directions = seeds(entries, dtype)
             parts, at = [], 0
             for operand in caller.signature.operands[len(point) :]:
                 part = directions[:, at : at + operand.lanes]

@@ -140,7 +140,10 @@ class KernelSignature(_Fields):
             "symbol": self.symbol,
             "dtype": self.dtype,
             "operands": [[o.name, list(o.shape), o.role, o.used] for o in self.operands],
-            "results": [[r.name, list(r.shape), r.like, r.entries, r.same] for r in self.results],
+            "results": [
+                [r.name, list(r.shape), r.like, [list(part) for part in r.entries or ()], r.same]
+                for r in self.results
+            ],
             "cost": self.cost,
         }
 

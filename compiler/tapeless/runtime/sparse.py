@@ -33,7 +33,7 @@ class Entries(NamedTuple):
 
     @classmethod
     def from_json(cls, data: list[Any]) -> Entries:
-        """Read what JSON made of the tuple."""
+        """Read the lists that a signature writes."""
         shape, *rest = data
         return cls((shape[0], shape[1]), *(tuple(column) for column in rest))
 
