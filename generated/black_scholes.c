@@ -40,6 +40,20 @@ INLINE double vm_real(uint64_t u)
     return x;
 }
 
+/* a*b - ab, what the rounding of a product to ab left out. */
+INLINE double vm_left_out(double a, double b, double ab)
+{
+#if defined(__FMA__) || defined(__ARM_FEATURE_FMA)
+    return __builtin_fma(a, b, -ab);
+#else
+    const double s = 134217729.0*a; /* Dekker, Numerische Mathematik 18 (1971) 224 */
+    const double t = 134217729.0*b;
+    const double c = s - (s - a);
+    const double d = t - (t - b);
+    return ((c*d - ab) + c*(b - d) + (a - c)*d) + (a - c)*(b - d);
+#endif
+}
+
 /* exp(x) = 2**n*exp(r) with x = n*log(2) + r and abs(r) <= log(2)/2. The whole number n stands in the last bits of
  * t, the sum of x/log(2) and a number whose last place is worth 1.
  */
@@ -83,14 +97,7 @@ INLINE double vm_exp(double x)
 INLINE double vm_gauss_times(double x, double q)
 {
     const double high = x*x;
-#if defined(__FMA__) || defined(__ARM_FEATURE_FMA)
-    const double low = __builtin_fma(x, x, -high);
-#else
-    const double c = 134217729.0*x; /* Dekker, Numerische Mathematik 18 (1971) 224 */
-    const double a = c - (c - x);
-    const double b = x - a;
-    const double low = ((a*a - high) + 2.0*a*b) + b*b;
-#endif
+    const double low = vm_left_out(x, x, high);
     const double t = vm_turns(-high);
     const double r = vm_rest(-high, t) - low;
     const double y = vm_scaled(vm_mad(q, vm_expm1_near_0(r), q), t);

@@ -7,16 +7,6 @@
 #include <stdint.h>
 #include <string.h>
 
-/* With TAPELESS_VECTOR_MATH defined, for glibc 2.35 or later and gcc: loops call the vector versions of these
- * functions. Under names of their own, for the compiler joins a sine and a cosine into a call that has none.
- */
-#if defined(TAPELESS_VECTOR_MATH) && defined(__GNUC__) && !defined(__clang__)
-#define VECTOR extern __attribute__((const, nothrow, leaf, simd("notinbranch")))
-VECTOR double vm_pow(double, double) __asm__("pow");
-#else
-#define vm_pow pow
-#endif
-
 #ifdef __GNUC__
 #define INLINE static inline __attribute__((always_inline))
 #else
@@ -48,6 +38,51 @@ INLINE double vm_real(uint64_t u)
     double x;
     memcpy(&x, &u, sizeof x);
     return x;
+}
+
+/* a*b - ab, what the rounding of a product to ab left out. */
+INLINE double vm_left_out(double a, double b, double ab)
+{
+#if defined(__FMA__) || defined(__ARM_FEATURE_FMA)
+    return __builtin_fma(a, b, -ab);
+#else
+    const double s = 134217729.0*a; /* Dekker, Numerische Mathematik 18 (1971) 224 */
+    const double t = 134217729.0*b;
+    const double c = s - (s - a);
+    const double d = t - (t - b);
+    return ((c*d - ab) + c*(b - d) + (a - c)*d) + (a - c)*(b - d);
+#endif
+}
+
+/* exp(x) = 2**n*exp(r) with x = n*log(2) + r and abs(r) <= log(2)/2. The whole number n stands in the last bits of
+ * t, the sum of x/log(2) and a number whose last place is worth 1.
+ */
+INLINE double vm_turns(double x)
+{
+    return vm_mad(x, 1.4426950408889634, 6755399441057790.0);
+}
+
+INLINE double vm_rest(double x, double t)
+{
+    const double n = t - 6755399441057790.0;
+    return vm_mad(n, -1.9082149292705877e-10, vm_mad(n, -0.6931471803691238, x));
+}
+
+/* exp(r) - 1 = r + r*r*P(r). */
+INLINE double vm_expm1_near_0(double r)
+{
+    const double r2 = r*r;
+    const double even = vm_mad(vm_mad(vm_mad(vm_mad(2.762017700730605e-07, r2, 2.480152104455908e-05), r2, 0.001388888891745479), r2, 0.04166666666662325), r2, 0.5000000000000001);
+    const double odd = vm_mad(vm_mad(vm_mad(vm_mad(2.5068359575876418e-08, r2, 2.755735515632855e-06), r2, 0.0001984126978474989), r2, 0.008333333333356311), r2, 0.16666666666666644);
+    return vm_mad(r2, vm_mad(odd, r, even), r);
+}
+
+/* y*2**n, in two steps, for 2**n may be out of range where the result is not. */
+INLINE double vm_scaled(double y, double t)
+{
+    const uint64_t n = vm_bits(t);
+    const uint64_t half = n >> 1;
+    return y*vm_real(half << 52)*vm_real((n - half) << 52);
 }
 
 /* k*log(2) + log(1 + f) + low: with s = f/(2 + f), log(1 + f) = 2*s + s**3*P(s*s), written so that f, which is exact,
@@ -85,6 +120,55 @@ INLINE double vm_log(double x)
     const double finite = x < HUGE_VAL ? y : x;
     const double edge = x < 0.0 ? NAN : finite;
     return x == 0.0 ? -HUGE_VAL : edge;
+}
+
+/* exp(y*log(abs(x))) with a logarithm in two parts, l and l_low: an error in it counts y
+ * times. With s = f/(2 + f), log(1 + f) = 2*s + s**3*(2/3 + z*P(z)) and z = s*s.
+ */
+INLINE double vm_pow(double x, double y)
+{
+    const double a = fabs(x);
+    const double normal = a < 2.2250738585072014e-308 ? a*18014398509481984.0 : a;
+    const double n = vm_exponent(normal, a < 2.2250738585072014e-308 ? 4503599627371573.0 : 4503599627371519.0);
+    const double f = vm_mantissa(normal) - 1.0;
+
+    const double d = 2.0 + f;
+    const double r = 1.0/d;
+    const double s = f*r;
+    const double sd = s*d;
+    const double s_low = r*((f - sd) - vm_left_out(s, d, sd) - s*(f - (d - 2.0)));
+    const double z = s*s;
+    const double z_low = vm_mad(2.0*s, s_low, vm_left_out(s, s, z));
+    const double z2 = z*z;
+    const double p = z*vm_mad(vm_mad(vm_mad(0.13285736807185045, z2, 0.1818180811902844), z2, 0.28571428571335183), z, vm_mad(vm_mad(vm_mad(0.1291601348306876, z2, 0.15385582535853312), z2, 0.22222222272118006), z2, 0.4000000000000003));
+    const double q = 0.6666666666666666 + p;
+    const double q_low = (0.6666666666666666 - q) + p + 3.700743415417188e-17;
+    const double u = z*q;
+    const double u_low = vm_mad(z, q_low, vm_mad(z_low, q, vm_left_out(z, q, u)));
+    const double v = s*u;
+    const double v_low = vm_mad(s, u_low, vm_mad(s_low, u, vm_left_out(s, u, v)));
+    const double m = 2.0*s + v;
+    const double m_low = (2.0*s - m) + v + vm_mad(2.0, s_low, v_low);
+    const double h = n*0.6931471803691238;
+    const double sum = h + m;
+    const double l_low = (h - sum) + m + vm_mad(n, 1.9082149292705877e-10, m_low);
+    const double finite = a < HUGE_VAL ? sum : a;
+    const double l = a == 0.0 ? -HUGE_VAL : finite;
+
+    const double w = fabs(y) > 1e30 ? copysign(1e30, y) : y;
+    const double e = w*l;
+    const double e_low = vm_mad(w, l_low, vm_left_out(w, l, e));
+    const double t = vm_turns(e);
+    const double g = vm_scaled(1.0 + vm_expm1_near_0(vm_rest(e, t) + e_low), t);
+    const double low = e < -746.0 ? 0.0 : g;
+    const double size = t > 6755399441058814.0 ? HUGE_VAL : low;
+
+    /* Of a negative x a power is real where y is whole, and negative where y is odd. */
+    const double half = 0.5*y;
+    const uint64_t odd = ((rint(y) == y) & (rint(half) != half)) ? vm_bits(x) & UINT64_C(0x8000000000000000) : 0;
+    const double sized = vm_real(vm_bits(size) ^ odd);
+    const double some = ((x < 0.0) & (a < HUGE_VAL) & (rint(y) != y)) ? NAN : sized;
+    return ((y == 0.0) | (x == 1.0)) ? 1.0 : some;
 }
 
 /* Forward.

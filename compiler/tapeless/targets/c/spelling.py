@@ -18,7 +18,7 @@ CALLS: Final[dict[str, str]] = {
 } | {"abs": "fabs", "gamma": "tgamma", "loggamma": "lgamma", "round": "rint", "round_away": "round"}
 
 VECTORISED: Final = frozenset(
-    "exp2 log2 log10 tan asin acos atan atan2 sinh cosh asinh acosh atanh cbrt hypot pow".split()
+    "exp2 log2 log10 tan asin acos atan atan2 sinh cosh asinh acosh atanh cbrt hypot".split()
 )
 """Primitives that the emitted C does not bring along and of which glibc has vector versions, from 2.35 on (NEWS of
 that release)."""

@@ -24,6 +24,7 @@ from typing import Final
 NEEDS: Final[dict[str, tuple[str, ...]]] = {
     "mad": (),
     "bits": (),
+    "left_out": (),
     "exp_parts": ("mad", "bits"),
     "exp": ("exp_parts",),
     "exp_falling": ("exp_parts",),
@@ -31,13 +32,14 @@ NEEDS: Final[dict[str, tuple[str, ...]]] = {
     "tanh": ("exp_falling",),
     "sech2": ("exp_falling",),
     "expit": ("exp_falling",),
-    "gauss_times": ("exp_parts",),
+    "gauss_times": ("exp_parts", "left_out"),
     "gauss": ("gauss_times",),
     "erfc": ("gauss_times",),
     "erf": ("erfc",),
     "log_parts": ("mad", "bits"),
     "log": ("log_parts",),
     "log1p": ("log_parts",),
+    "pow": ("exp_parts", "log_parts", "left_out"),
     "softplus": ("exp_falling", "log1p"),
     "angle_parts": ("mad", "bits"),
     "sin": ("angle_parts",),
@@ -45,7 +47,7 @@ NEEDS: Final[dict[str, tuple[str, ...]]] = {
 }
 """Function -> what it calls; each stands after what it needs."""
 
-OWN: Final = frozenset("exp expm1 tanh sech2 expit gauss erfc erf log log1p softplus sin cos".split())
+OWN: Final = frozenset("exp expm1 tanh sech2 expit gauss erfc erf log log1p softplus pow sin cos".split())
 """Operations of a kernel that become a call of one of these functions."""
 
 ANGLES: Final = frozenset(("sin", "cos"))
@@ -64,6 +66,12 @@ _LOG64 = (
     0.15331708423664646, 0.14616639772385575,
 )  # fmt: skip
 _LOG32 = (0.6666668653488159, 0.39988568425178528, 0.2958585917949677)
+# ((log((1 + s)/(1 - s))/s - 2)/s**2 - 2/3)/s**2 in s**2 likewise: error of the sum 2**-62.9, 2**-33.8
+_POW64 = (
+    0.4000000000000003, 0.28571428571335183, 0.22222222272118006, 0.1818180811902844,
+    0.15385582535853312, 0.13285736807185045, 0.1291601348306876,
+)  # fmt: skip
+_POW32 = (0.400000155, 0.285621494, 0.230509564)
 # erf(x)/x - 1 in x**2, for abs(x) <= 1/2: relative error 2**-56, 2**-26
 _ERF64 = (
     0.12837916709551256, -0.37612638903183265, 0.11283791670913793, -0.02686617062999665, 0.005223977334603718,
@@ -122,6 +130,7 @@ def numbers(dtype: str) -> dict[str, str | tuple[str, ...]]:
 
 _SQUARES: Final = {
     "exp": "r2", "log": "z2", "erf": "z2", "erfc_above": "a2", "erfc_below": "a2", "sin": "z2", "cos": "z2",
+    "pow": "z2",
 }  # fmt: skip
 """Polynomial -> the square of its variable."""
 
@@ -181,6 +190,10 @@ _FLOAT64: Final[dict[str, str | tuple[str, ...]]] = {
     "angle_max": "1647099.0",  # 2**20*pi/2
     "angle_max_short": "1647099.0",
     "top": "63",
+    "sign_bit": "UINT64_C(0x8000000000000000)",
+    "two_thirds": "0.6666666666666666",
+    "two_thirds_low": "3.700743415417188e-17",
+    "power_max": "1e30",  # times the least logarithm, 2**-53, more than any exponent
     **_polynomials(
         "",
         exp=_EXP64,
@@ -190,6 +203,7 @@ _FLOAT64: Final[dict[str, str | tuple[str, ...]]] = {
         erfc_below=_BELOW64,
         sin=_SIN64,
         cos=_COS64,
+        pow=_POW64,
     ),
 }
 _FLOAT32: Final[dict[str, str | tuple[str, ...]]] = {
@@ -221,6 +235,10 @@ _FLOAT32: Final[dict[str, str | tuple[str, ...]]] = {
     "angle_max": "51471.0f",  # 2**15*pi/2
     "angle_max_short": "1608.0f",  # 2**10*pi/2
     "top": "31",
+    "sign_bit": "UINT32_C(0x80000000)",
+    "two_thirds": "0.666666687f",
+    "two_thirds_low": "-1.98682155e-08f",
+    "power_max": "1e15f",
     **_polynomials(
         "f",
         exp=_EXP32,
@@ -230,5 +248,6 @@ _FLOAT32: Final[dict[str, str | tuple[str, ...]]] = {
         erfc_below=_BELOW32,
         sin=_SIN32,
         cos=_COS32,
+        pow=_POW32,
     ),
 }
