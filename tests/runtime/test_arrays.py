@@ -198,7 +198,7 @@ REFUSED = {
     "broken": (lambda: Unwilling(RuntimeError), r"cannot be converted.*no"),
     "holds itself": (lambda: endless(1), r"more than 64 deep"),
     "holds itself twice": (lambda: [1.0, endless(2)], r"more than 64 deep"),
-    "torch": (Torch, r"torch tensor.*detach.*bridge f\.to_torch\(\)$"),
+    "torch": (Torch, r"torch tensor.*detach.*Gradients flow through f\.to_torch\(\)$"),
     "torch subclass": (Tensor, r"torch tensor.*f\.to_torch\(\)"),
     "torch in a list": (lambda: [[1.0], [Torch()]], r"torch tensor.*f\.to_torch\(\)"),
     "jax": (Jax, r"jax array.*Gradients flow through f\.to_jax\(\)$"),
