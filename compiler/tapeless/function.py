@@ -617,16 +617,26 @@ class Function:
         return found
 
     def to_torch(self) -> TorchFunction:
-        """Return the function for PyTorch: tensors in, tensors out, differentiable to any order.
+        """Return the function for PyTorch, the same one each time.
+
+        Returns
+        -------
+        TorchFunction
+            Takes tensors on the CPU, of float32 or float64, and numbers, with batches that broadcast; gives a tensor,
+            or a tuple for several outputs. It works in autograd to any order, under `torch.func`, in forward mode and
+            in `torch.compile`.
 
         Raises
         ------
         UnsupportedError
             Where PyTorch is not installed.
         """
-        from tapeless.bridges.torch import TorchFunction
+        found: TorchFunction | None = self._bridged.get("torch")
+        if found is None:
+            from tapeless.bridges.torch import TorchFunction
 
-        return TorchFunction(self)
+            found = self._bridged.setdefault("torch", TorchFunction(self))
+        return found
 
     def to_torch_module(
         self, parameters: Mapping[str, Any] | None = None, buffers: Mapping[str, Any] | None = None
@@ -636,9 +646,14 @@ class Function:
         Parameters
         ----------
         parameters
-            Input -> first value of a parameter.
+            Input -> first value of the parameter that it becomes, which is copied; or an `nn.Parameter` to share.
         buffers
-            Input -> value that is not trained.
+            Input -> value that stays with the module and is not trained.
+
+        Returns
+        -------
+        FormulaModule
+            Takes the other inputs, in order or by name.
 
         Raises
         ------

@@ -333,6 +333,8 @@ def test_copies_and_pickles():
     again = pickle.loads(pickle.dumps(f))
     assert (again.name, again.input_names, again.function.wrt) == ("line", ("w", "x", "b"), ("x", "b"))
     assert again(2.0, 3.0, 1.0) == 7
+    assert f.function.to_torch() is f
+    assert again.function.to_torch() is again
     assert repr(f) == "<tapeless line(w, x, b) -> out, for torch>"
 
 

@@ -13,13 +13,11 @@ import torch
 from torch import _C, Tensor
 from torch.autograd import forward_ad
 
-from tapeless.bridges.torch.formula import Formula, Point, Pullback
-from tapeless.bridges.torch.shapes import expanded
+from tapeless.bridges.torch.formula import Formula, Positions, Pullback
+from tapeless.bridges.torch.operator import Point
+from tapeless.bridges.torch.shapes import Shape, expanded
 from tapeless.bridges.torch.tensors import are_plain
 from tapeless.errors import DerivativeError
-
-Shape = Sequence[int]
-Positions = tuple[int, ...]
 
 is_grad_enabled = torch.is_grad_enabled
 _transformed = _C._are_functorch_transforms_active

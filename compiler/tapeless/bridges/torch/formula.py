@@ -10,43 +10,24 @@ from __future__ import annotations
 import itertools
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import torch
 from torch import Tensor
 
 from tapeless.bridges.torch.kernels import Kernels
-from tapeless.bridges.torch.operator import register
-from tapeless.bridges.torch.shapes import batch_of, expanded, in_front, with_front
+from tapeless.bridges.torch.operator import Point, register
+from tapeless.bridges.torch.shapes import Shape, batch_of, expanded, in_front, with_front
 from tapeless.bridges.torch.tensors import DTYPES, TensorKernel
 from tapeless.errors import DerivativeError
 from tapeless.runtime.arrays import Caller
 
 Tensors = Sequence[Tensor]
 Optional = Sequence[Tensor | None]
-Shape = Sequence[int]
 Positions = tuple[int, ...]
 
 _MOST_ARGUMENTS: Final = 64
 """Arguments that an operator of torch takes at most."""
-
-
-class Point(NamedTuple):
-    """Where an operation was computed.
-
-    Attributes
-    ----------
-    values
-        Its tensors; None for one that was not kept.
-    shapes
-        Their shapes.
-    extra
-        The shapes that it was given as such.
-    """
-
-    values: Sequence[Any]
-    shapes: Sequence[Shape]
-    extra: Sequence[Shape]
 
 
 class Operation(ABC):
@@ -380,4 +361,4 @@ def _spelled(positions: Positions) -> str:
     return "_".join(map(str, positions))
 
 
-__all__ = ["Formula", "Operation", "Point", "Pullback"]
+__all__ = ["Formula", "Operation", "Positions", "Pullback"]

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from tapeless.bridges.torch.callable import TorchFunction
 from tapeless.errors import ArgumentError, ShapeError
 
 if TYPE_CHECKING:
@@ -53,7 +52,7 @@ class FormulaModule(torch.nn.Module):
     ) -> None:
         super().__init__()
         parameters, buffers = dict(parameters or {}), dict(buffers or {})
-        self.function = TorchFunction(function)
+        self.function = function.to_torch()
         names = self.function.input_names
         for name in (*parameters, *buffers):
             self._check_name(function, name)
@@ -82,7 +81,8 @@ class FormulaModule(torch.nn.Module):
             raise ArgumentError(f"every torch module has something called {name!r}; call the input otherwise")
 
     def _check_shape(self, function: Function, name: str) -> None:
-        core, shape = dict(function._face.inputs)[name], tuple(getattr(self, name).shape)
+        core = function.input_shapes[self.function.input_names.index(name)]
+        shape = tuple(getattr(self, name).shape)
         if shape[len(shape) - len(core) :] != core:
             raise ShapeError(f"{name} has shape {shape}, its last dimensions must be {core}")
 
@@ -119,7 +119,7 @@ class FormulaModule(torch.nn.Module):
 
 
 def _copied(name: str, value: Any) -> Tensor:
-    """Return a value as a floating tensor with memory of its own: what trains the module must not change the value."""
+    """Return a value as a floating tensor with memory of its own: training must not change what was given."""
     try:
         tensor = torch.as_tensor(value).detach()
     except (TypeError, ValueError, RuntimeError) as error:
