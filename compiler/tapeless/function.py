@@ -616,8 +616,16 @@ class Function:
             found = self._bridged.setdefault("grad_ufunc", grad_ufunc(self))
         return found
 
-    def to_torch(self) -> TorchFunction:
+    def to_torch(self, save_slopes: bool = False) -> TorchFunction:
         """Return the function for PyTorch, the same one each time.
+
+        Parameters
+        ----------
+        save_slopes
+            Whether a forward in eager mode computes the slopes along with the values and saves them, so that its
+            backward is one product for each input. That spares the time to compute again what values and slopes
+            share, and takes the memory of one tensor for each input that needs a gradient. For one output without
+            a shape.
 
         Returns
         -------
@@ -630,16 +638,23 @@ class Function:
         ------
         UnsupportedError
             Where PyTorch is not installed.
+        ArgumentError
+            For `save_slopes` of other outputs.
         """
-        found: TorchFunction | None = self._bridged.get("torch")
+        key = f"torch {save_slopes}"
+        found: TorchFunction | None = self._bridged.get(key)
         if found is None:
             from tapeless.bridges.torch import TorchFunction
 
-            found = self._bridged.setdefault("torch", TorchFunction(self))
+            found = self._bridged.setdefault(key, TorchFunction(self, save_slopes))
         return found
 
     def to_torch_module(
-        self, parameters: Mapping[str, Any] | None = None, buffers: Mapping[str, Any] | None = None
+        self,
+        parameters: Mapping[str, Any] | None = None,
+        buffers: Mapping[str, Any] | None = None,
+        *,
+        save_slopes: bool = False,
     ) -> FormulaModule:
         """Return the function as a `torch.nn.Module` that holds some of its inputs.
 
@@ -649,6 +664,8 @@ class Function:
             Input -> first value of the parameter that it becomes, which is copied; or an `nn.Parameter` to share.
         buffers
             Input -> value that stays with the module and is not trained.
+        save_slopes
+            As for `to_torch`.
 
         Returns
         -------
@@ -664,7 +681,7 @@ class Function:
         """
         from tapeless.bridges.torch import FormulaModule
 
-        return FormulaModule(self, parameters, buffers)
+        return FormulaModule(self, parameters, buffers, save_slopes=save_slopes)
 
     def to_jax(self) -> JaxFunction:
         """Return the function for JAX arrays on the CPU.

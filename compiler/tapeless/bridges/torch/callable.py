@@ -11,10 +11,11 @@ from torch import _C, Tensor
 from torch.overrides import handle_torch_function, has_torch_function
 
 from tapeless.bridges.torch.arguments import as_tensors
-from tapeless.bridges.torch.eager import autograd_function, is_eager
+from tapeless.bridges.torch.eager import autograd_function, is_eager, saving_function
 from tapeless.bridges.torch.formula import Formula
 from tapeless.bridges.torch.kernels import Kernels
 from tapeless.bridges.torch.tensors import DTYPES, are_plain, is_plain
+from tapeless.errors import ArgumentError
 from tapeless.function import Function
 
 _DTYPES: Final = {name: dtype for dtype, name in DTYPES.items()}
@@ -33,14 +34,22 @@ class TorchFunction:
     ----------
     function : Function
         The compiled formula.
+    save_slopes : bool
+        Whether eager forwards compute the slopes for their backwards.
     name : str
         Its name.
     input_names, output_names : tuple of str
         In order.
     """
 
-    def __init__(self, function: Function) -> None:
+    def __init__(self, function: Function, save_slopes: bool = False) -> None:
+        if save_slopes and function.output_shapes != ((),):
+            raise ArgumentError(
+                f"save_slopes=True is for functions with one output that has no shape; {function.name} gives "
+                f"{', '.join(function.output_names)}: leave it out"
+            )
         self.function = function
+        self.save_slopes = save_slopes
         self.name = function.name
         self.input_names = function.input_names
         self.output_names = function.output_names
@@ -102,7 +111,8 @@ class TorchFunction:
         dtype = tensors[0].dtype
         quick = self._quick.get(dtype)
         if quick is None:
-            quick = self._quick[dtype] = autograd_function(self._formula, dtype)
+            make = saving_function if self.save_slopes else autograd_function
+            quick = self._quick[dtype] = make(self._formula, dtype)
         return quick(*tensors)
 
     def _unrecorded(self, tensors: Sequence[Tensor]) -> Any:
@@ -131,8 +141,8 @@ class TorchFunction:
     def __deepcopy__(self, memo: dict[int, Any]) -> TorchFunction:
         return self
 
-    def __reduce__(self) -> tuple[Callable[[Function], TorchFunction], tuple[Function]]:
-        return Function.to_torch, (self.function,)
+    def __reduce__(self) -> tuple[Callable[[Function, bool], TorchFunction], tuple[Function, bool]]:
+        return Function.to_torch, (self.function, self.save_slopes)
 
 
 def _label(function: Function) -> str:

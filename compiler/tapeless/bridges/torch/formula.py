@@ -143,6 +143,7 @@ class Formula(Operation):
         self.n_results = len(self.outputs)
         self.variable = tuple(self.names.index(name) for name in kernels.wrt)
         self._compiled: dict[torch.dtype, TensorKernel] = {}
+        self._sloped: dict[tuple[Positions, torch.dtype], TensorKernel] = {}
         self._pullbacks: dict[Positions, Pullback] = {}
         self._pushforwards: dict[Positions, Formula] = {}
 
@@ -152,6 +153,22 @@ class Formula(Operation):
         if found is None:
             caller = self.kernels.caller("forward", self.kernels.wrt, DTYPES[dtype])
             found = self._compiled.setdefault(dtype, TensorKernel(caller))
+        return found
+
+    def sloped(self, needed: Sequence[bool], dtype: torch.dtype) -> TensorKernel:
+        """Return the kernel of the only output and of its slopes by those inputs of `wanted`.
+
+        Raises
+        ------
+        DerivativeError
+            Where C cannot express a slope.
+        """
+        wanted = self.wanted(needed)
+        found = self._sloped.get((wanted, dtype))
+        if found is None:
+            names = tuple(self.names[k] for k in wanted)
+            caller = self.kernels.caller("value_and_grad", names, DTYPES[dtype])
+            found = self._sloped.setdefault((wanted, dtype), TensorKernel(caller))
         return found
 
     def wanted(self, needed: Sequence[bool]) -> Positions:

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from tapeless.api import retyped
+from tapeless.api import compile, retyped
 from tapeless.assembly import Face, Member, assemble
 from tapeless.ir.graph import Graph
 from tapeless.ir.program import Input, Program, compacted
@@ -119,6 +120,13 @@ class _Derived(Kernels):
         return found
 
 
+@lru_cache(maxsize=2)
+def product(dtype: str) -> Caller:
+    """Return the kernel that multiplies two numbers: large results lie in memory that is used again."""
+    function: Function = compile("product(a, b) = a*b", dtype=dtype)
+    return function._caller("forward", None)
+
+
 def _of_what_is_used(program: Program) -> Program:
     """Return the program without the primals that no output depends on."""
     program = compacted(program)
@@ -141,4 +149,4 @@ def _renumbered(graph: Graph, lanes: dict[int, int]) -> Graph:
     return replace(graph, payloads=tuple(payloads))  # type: ignore[arg-type]
 
 
-__all__ = ["Kernels"]
+__all__ = ["Kernels", "product"]

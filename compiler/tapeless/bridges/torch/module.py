@@ -27,6 +27,8 @@ class FormulaModule(torch.nn.Module):
         dtype.
     buffers : mapping, optional
         Input -> value that stays with the module and is not trained; always copied.
+    save_slopes : bool, default: False
+        As for `Function.to_torch`.
 
     Attributes
     ----------
@@ -49,10 +51,12 @@ class FormulaModule(torch.nn.Module):
         function: Function,
         parameters: Mapping[str, Any] | None = None,
         buffers: Mapping[str, Any] | None = None,
+        *,
+        save_slopes: bool = False,
     ) -> None:
         super().__init__()
         parameters, buffers = dict(parameters or {}), dict(buffers or {})
-        self.function = function.to_torch()
+        self.function = function.to_torch(save_slopes)
         names = self.function.input_names
         for name in (*parameters, *buffers):
             self._check_name(function, name)
