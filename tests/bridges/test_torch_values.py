@@ -226,10 +226,18 @@ class Elsewhere(torch.Tensor):
         return torch.device("cuda", 0)
 
 
-def test_other_devices_are_refused_with_the_way_there_and_back(line):
-    away = tensor(3).as_subclass(Elsewhere)
+def fake_on_a_card():
+    """A tensor of torch's own for a card that need not be there."""
+    from torch._subclasses import FakeTensorMode
+
+    with FakeTensorMode():
+        return torch.empty(3, device="cuda")
+
+
+@pytest.mark.parametrize("make", [lambda: tensor(3).as_subclass(Elsewhere), fake_on_a_card])
+def test_other_devices_are_refused_with_the_way_there_and_back(line, make):
     with pytest.raises(tl.ArgumentError, match=r"x is on cuda:0.*CPU.*x\.cpu\(\).*\.to\('cuda:0'\)"):
-        line(1.0, away, 1.0)
+        line(1.0, make(), 1.0)
 
 
 def test_shapes_that_do_not_fit(line, pair):

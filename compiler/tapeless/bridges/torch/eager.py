@@ -153,13 +153,11 @@ def saving_function(formula: Formula, dtype: torch.dtype) -> Callable[..., Any]:
             if is_grad_enabled() or not is_eager() or not are_plain((*tensors, cotangent), dtype):
                 return _differentiable(formula, ctx, saved, (cotangent,))
             gradients: list[Tensor | None] = [None] * count
-            shapes = dict(zip(plan.dropped, ctx.shapes, strict=True))
-            shapes.update(zip(plan.kept, [tensor.shape for tensor in saved], strict=True))
             for position, slope in zip(formula.wanted(plan.needed), slopes, strict=True):
                 index = (..., *[None] * len(formula.cores[position]))
                 along = cotangent[index]
-                [product] = times.direct((slope, along), slope) or times((slope, along))
-                gradients[position] = product.sum_to_size(shapes[position])
+                # Where the input was broadcast, autograd sums.
+                [gradients[position]] = times.direct((slope, along), slope) or times((slope, along))
             return tuple(gradients)
 
     return _apply(f"{formula.label}_slopes", Rules)
