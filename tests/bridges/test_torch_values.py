@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import io
 import pickle
 import subprocess
 import sys
@@ -238,6 +239,22 @@ def fake_on_a_card():
 def test_other_devices_are_refused_with_the_way_there_and_back(line, make):
     with pytest.raises(tl.ArgumentError, match=r"x is on cuda:0.*CPU.*x\.cpu\(\).*\.to\('cuda:0'\)"):
         line(1.0, make(), 1.0)
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_what_the_guide_says_does_not_work(line):
+    module = tl.compile("f(x, b) = x*b").to_torch_module(parameters={"b": 1.0})
+    with pytest.raises(tl.ArgumentError, match="has no input 'out'"):
+        line(1.0, tensor(3), 1.0, out=tensor(3))
+    with pytest.raises(Exception, match="can't take variable number of arguments"):
+        torch.jit.script(module)
+    with pytest.raises(TypeError):
+        torch.jit.script(line)
+    buffer = io.BytesIO()
+    torch.save(module, buffer)
+    buffer.seek(0)
+    with pytest.raises(pickle.UnpicklingError, match="Unsupported global"):
+        torch.load(buffer, weights_only=True)
 
 
 def test_shapes_that_do_not_fit(line, pair):
