@@ -14,7 +14,6 @@ from torch import _C, Tensor
 from torch.autograd import forward_ad
 
 from tapeless.bridges.torch.formula import Formula, Positions, Pullback
-from tapeless.bridges.torch.kernels import product
 from tapeless.bridges.torch.operator import Point
 from tapeless.bridges.torch.shapes import Shape, expanded
 from tapeless.bridges.torch.tensors import DTYPES, TensorKernel, are_plain
@@ -127,7 +126,7 @@ def saving_function(formula: Formula, dtype: torch.dtype) -> Callable[..., Any]:
     Its backward multiplies them by the cotangent. The formula has one output, without a shape.
     """
     count = len(formula.names)
-    times = TensorKernel(product(DTYPES[dtype]))
+    times = TensorKernel(formula.kernels.product(DTYPES[dtype]))
     plans: dict[tuple[bool, ...], tuple[_Plan, TensorKernel]] = {}
 
     class Rules:

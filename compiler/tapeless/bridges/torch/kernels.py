@@ -66,6 +66,11 @@ class Kernels:
             function = self._functions.setdefault(dtype, retyped(first, dtype))
         return function._caller(kind, None if wrt == self.wrt else wrt)
 
+    def product(self, dtype: str) -> Caller:
+        """Return the kernel that multiplies two numbers, built as these are: its results lie in memory used again."""
+        options = self.options
+        return _product(dtype, options.threads, options.cc, options.cache)
+
     def derivative(self, kind: str, wrt: Names) -> Kernels:
         """Return the derivative at each point, nothing summed, as a formula of its own.
 
@@ -120,10 +125,9 @@ class _Derived(Kernels):
         return found
 
 
-@lru_cache(maxsize=2)
-def product(dtype: str) -> Caller:
-    """Return the kernel that multiplies two numbers: large results lie in memory that is used again."""
-    function: Function = compile("product(a, b) = a*b", dtype=dtype)
+@lru_cache(maxsize=16)
+def _product(dtype: str, threads: int | None, cc: str | None, cache: bool) -> Caller:
+    function: Function = compile("product(a, b) = a*b", dtype=dtype, threads=threads, cc=cc, cache=cache)
     return function._caller("forward", None)
 
 
@@ -149,4 +153,4 @@ def _renumbered(graph: Graph, lanes: dict[int, int]) -> Graph:
     return replace(graph, payloads=tuple(payloads))  # type: ignore[arg-type]
 
 
-__all__ = ["Kernels", "product"]
+__all__ = ["Kernels"]
