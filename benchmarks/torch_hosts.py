@@ -139,7 +139,13 @@ def run(
         for low, high in case.ranges
     ]
     cotangent = torch.rand(points, generator=generator, dtype=dtype) if pattern == "cotangent" else None
-    ways = {"tapeless": tl.compile(case.text).to_torch(), "eager": case.eager, **case.others}
+    function = tl.compile(case.text)
+    ways: dict[str, Callable[..., Tensor]] = {
+        "tapeless": function.to_torch(),
+        "slopes saved": function.to_torch(save_slopes=True),
+        "eager": case.eager,
+        **case.others,
+    }
     if compiled:
         ways["torch.compile"] = torch.compile(case.eager)
     calls = {name: both_ways(way, inputs, cotangent) for name, way in ways.items()}

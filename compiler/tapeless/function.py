@@ -619,29 +619,61 @@ class Function:
             found = self._bridged.setdefault("grad_ufunc", grad_ufunc(self))
         return found
 
-    def to_torch(self) -> TorchFunction:
-        """Return the function for PyTorch: tensors in, tensors out, differentiable to any order.
+    def to_torch(self, save_slopes: bool = False) -> TorchFunction:
+        """Return the function for PyTorch, the same one each time.
+
+        Parameters
+        ----------
+        save_slopes
+            Whether a forward in eager mode computes the slopes along with the values and saves them, so that its
+            backward is one product for each input. That spares the time to compute again what values and slopes
+            share, and takes the memory of one tensor for each input that needs a gradient. For one output without
+            a shape.
+
+        Returns
+        -------
+        TorchFunction
+            Takes tensors on the CPU, of float32 or float64, and numbers, with batches that broadcast; gives a tensor,
+            or a tuple for several outputs. It works in autograd to any order, under `torch.func`, in forward mode and
+            in `torch.compile`.
 
         Raises
         ------
         UnsupportedError
             Where PyTorch is not installed.
+        ArgumentError
+            For `save_slopes` of other outputs.
         """
-        from tapeless.bridges.torch import TorchFunction
+        key = f"torch {save_slopes}"
+        found: TorchFunction | None = self._bridged.get(key)
+        if found is None:
+            from tapeless.bridges.torch import TorchFunction
 
-        return TorchFunction(self)
+            found = self._bridged.setdefault(key, TorchFunction(self, save_slopes))
+        return found
 
     def to_torch_module(
-        self, parameters: Mapping[str, Any] | None = None, buffers: Mapping[str, Any] | None = None
+        self,
+        parameters: Mapping[str, Any] | None = None,
+        buffers: Mapping[str, Any] | None = None,
+        *,
+        save_slopes: bool = False,
     ) -> FormulaModule:
         """Return the function as a `torch.nn.Module` that holds some of its inputs.
 
         Parameters
         ----------
         parameters
-            Input -> first value of a parameter.
+            Input -> first value of the parameter that it becomes, which is copied; or an `nn.Parameter` to share.
         buffers
-            Input -> value that is not trained.
+            Input -> value that stays with the module and is not trained.
+        save_slopes
+            As for `to_torch`.
+
+        Returns
+        -------
+        FormulaModule
+            Takes the other inputs, in order or by name.
 
         Raises
         ------
@@ -652,7 +684,7 @@ class Function:
         """
         from tapeless.bridges.torch import FormulaModule
 
-        return FormulaModule(self, parameters, buffers)
+        return FormulaModule(self, parameters, buffers, save_slopes=save_slopes)
 
     def to_jax(self) -> JaxFunction:
         """Return the function for JAX arrays on the CPU.

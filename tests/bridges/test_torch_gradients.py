@@ -246,6 +246,13 @@ def test_cotangents_are_neither_changed_nor_kept(line, points):
         out.backward(out_bar)
 
 
+def test_gradients_that_repeat_the_cotangent_do_not_share_memory():
+    a, b = leaf(3), leaf(3)
+    tl.compile("a + b").to_torch()(a, b).backward(torch.ones_like(a))
+    a.grad.zero_()
+    assert torch.equal(b.grad, torch.ones_like(b))
+
+
 def test_gradients_accumulate(line):
     w = leaf(3)
     for _ in range(2):

@@ -7,6 +7,7 @@ import functools
 import io
 import pickle
 
+import numpy as np
 import pytest
 
 import tapeless as tl
@@ -47,10 +48,48 @@ def test_a_parameter_may_be_shared():
     beta = torch.nn.Parameter(torch.tensor(2.0))
     first, second = (tl.compile(SWISH).to_torch_module(parameters={"beta": beta}) for _ in range(2))
     assert first.beta is second.beta is beta
-    array = tl.compile(SWISH).to_torch_module(parameters={"beta": beta.detach().numpy()})
+
+
+@pytest.mark.parametrize("kind", ["parameters", "buffers"])
+@pytest.mark.parametrize(
+    "value",
+    [
+        torch.tensor([2.0, 3.0]),
+        torch.tensor([2.0, 3.0], requires_grad=True) * 1,
+        torch.tensor([2, 3]),
+        np.array([2.0, 3.0]),
+        np.array([2.0, 3.0], np.float32)[::-1][::-1],
+        np.array([2, 3]),
+        [2.0, 3],
+    ],
+    ids=lambda value: f"{type(value).__name__} {getattr(value, 'dtype', '')}",
+)
+def test_values_are_copied(kind, value):
+    """Training, `load_state_dict` and `share_memory` write into the module's memory, which is not the caller's."""
+    module = tl.compile(PLANE).to_torch_module(**{kind: {"n": value}})
+    assert module.n.is_floating_point()
+    assert module.n.is_leaf
     with torch.no_grad():
-        array.beta.add_(1)
-    assert beta == 2, "the first value is copied"
+        module.n.add_(1)
+    assert module.n.tolist() == [3, 4]
+    assert torch.as_tensor(value).tolist() == [2, 3]
+
+
+def test_a_parameter_given_as_a_buffer_is_copied_too():
+    weight = torch.nn.Parameter(torch.tensor([2.0, 3.0]))
+    module = tl.compile(PLANE).to_torch_module(buffers={"n": weight})
+    module.n.add_(1)
+    assert weight.tolist() == [2, 3]
+    assert not module.n.requires_grad
+
+
+@pytest.mark.parametrize(
+    ("value", "message"), [(1j, "complex"), (None, "cannot become a tensor"), ("1", "cannot become a tensor")]
+)
+def test_values_that_are_no_numbers(value, message):
+    for kind in ("parameters", "buffers"):
+        with pytest.raises(tl.ArgumentError, match=f"^beta .*{message}"):
+            tl.compile(SWISH).to_torch_module(**{kind: {"beta": value}})
 
 
 def test_wrong_names_and_shapes():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import io
 import pickle
 import subprocess
 import sys
@@ -226,10 +227,34 @@ class Elsewhere(torch.Tensor):
         return torch.device("cuda", 0)
 
 
-def test_other_devices_are_refused_with_the_way_there_and_back(line):
-    away = tensor(3).as_subclass(Elsewhere)
+def fake_on_a_card():
+    """A tensor of torch's own for a card that need not be there."""
+    from torch._subclasses import FakeTensorMode
+
+    with FakeTensorMode():
+        return torch.empty(3, device="cuda")
+
+
+@pytest.mark.parametrize("make", [lambda: tensor(3).as_subclass(Elsewhere), fake_on_a_card])
+def test_other_devices_are_refused_with_the_way_there_and_back(line, make):
     with pytest.raises(tl.ArgumentError, match=r"x is on cuda:0.*CPU.*x\.cpu\(\).*\.to\('cuda:0'\)"):
-        line(1.0, away, 1.0)
+        line(1.0, make(), 1.0)
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_what_the_guide_says_does_not_work(line):
+    module = tl.compile("f(x, b) = x*b").to_torch_module(parameters={"b": 1.0})
+    with pytest.raises(tl.ArgumentError, match="has no input 'out'"):
+        line(1.0, tensor(3), 1.0, out=tensor(3))
+    with pytest.raises(Exception, match="can't take variable number of arguments"):
+        torch.jit.script(module)
+    with pytest.raises(TypeError):
+        torch.jit.script(line)
+    buffer = io.BytesIO()
+    torch.save(module, buffer)
+    buffer.seek(0)
+    with pytest.raises(pickle.UnpicklingError, match="Unsupported global"):
+        torch.load(buffer, weights_only=True)
 
 
 def test_shapes_that_do_not_fit(line, pair):
@@ -333,6 +358,8 @@ def test_copies_and_pickles():
     again = pickle.loads(pickle.dumps(f))
     assert (again.name, again.input_names, again.function.wrt) == ("line", ("w", "x", "b"), ("x", "b"))
     assert again(2.0, 3.0, 1.0) == 7
+    assert f.function.to_torch() is f
+    assert again.function.to_torch() is again
     assert repr(f) == "<tapeless line(w, x, b) -> out, for torch>"
 
 

@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Callable, Sequence
+from typing import Any, Final
 
 import torch
 from torch import _C, Tensor
 from torch.overrides import handle_torch_function, has_torch_function
 
 from tapeless.bridges.torch.arguments import as_tensors
-from tapeless.bridges.torch.eager import autograd_function, is_eager
+from tapeless.bridges.torch.eager import autograd_function, is_eager, saving_function
 from tapeless.bridges.torch.formula import Formula
 from tapeless.bridges.torch.kernels import Kernels
 from tapeless.bridges.torch.tensors import DTYPES, are_plain, is_plain
 from tapeless.errors import ArgumentError
-
-if TYPE_CHECKING:
-    from tapeless.function import Function
-
+from tapeless.function import Function
 
 _DTYPES: Final = {name: dtype for dtype, name in DTYPES.items()}
 _is_compiling = torch.compiler.is_compiling
@@ -37,14 +34,22 @@ class TorchFunction:
     ----------
     function : Function
         The compiled formula.
+    save_slopes : bool
+        Whether eager forwards compute the slopes for their backwards.
     name : str
         Its name.
     input_names, output_names : tuple of str
         In order.
     """
 
-    def __init__(self, function: Function) -> None:
+    def __init__(self, function: Function, save_slopes: bool = False) -> None:
+        if save_slopes and function.output_shapes != ((),):
+            raise ArgumentError(
+                f"save_slopes=True is for functions with one output that has no shape; {function.name} gives "
+                f"{', '.join(function.output_names)}: leave it out"
+            )
         self.function = function
+        self.save_slopes = save_slopes
         self.name = function.name
         self.input_names = function.input_names
         self.output_names = function.output_names
@@ -77,9 +82,9 @@ class TorchFunction:
             Where shapes do not broadcast.
         """
         if _is_compiling():
-            return self._through_operator(self._tensors(self._bound(primals, named)))
+            return self._through_operator(self._tensors(self.function._bind(primals, named)))
         if named or len(primals) != len(self.input_names):
-            primals = self._bound(primals, named)
+            primals = self.function._bind(primals, named)
         dtype = getattr(primals[0], "dtype", None)
         if (
             not is_eager()
@@ -106,7 +111,8 @@ class TorchFunction:
         dtype = tensors[0].dtype
         quick = self._quick.get(dtype)
         if quick is None:
-            quick = self._quick[dtype] = autograd_function(self._formula, dtype)
+            make = saving_function if self.save_slopes else autograd_function
+            quick = self._quick[dtype] = make(self._formula, dtype)
         return quick(*tensors)
 
     def _unrecorded(self, tensors: Sequence[Tensor]) -> Any:
@@ -125,22 +131,6 @@ class TorchFunction:
             tensors[k] = tensors[k].detach()
         return tensors
 
-    def _bound(self, primals: tuple[Any, ...], named: Mapping[str, Any]) -> tuple[Any, ...]:
-        """Put arguments into the order of the inputs."""
-        names = self.input_names
-        shown = f"{self.name}({', '.join(names)})"
-        if len(primals) > len(names):
-            raise ArgumentError(f"{shown} takes {len(names)} inputs, not {len(primals)}")
-        for name in named:
-            if name not in names:
-                raise ArgumentError(f"{shown} has no input {name!r}")
-            if name in names[: len(primals)]:
-                raise ArgumentError(f"{shown} got {name!r} twice")
-        missing = [name for name in names[len(primals) :] if name not in named]
-        if missing:
-            raise ArgumentError(f"{shown} misses {', '.join(missing)}")
-        return (*primals, *[named[name] for name in names[len(primals) :]])
-
     def __repr__(self) -> str:
         inputs, outputs = ", ".join(self.input_names), ", ".join(self.output_names)
         return f"<tapeless {self.name}({inputs}) -> {outputs}, for torch>"
@@ -151,14 +141,14 @@ class TorchFunction:
     def __deepcopy__(self, memo: dict[int, Any]) -> TorchFunction:
         return self
 
-    def __reduce__(self) -> tuple[type[TorchFunction], tuple[Function]]:
-        return TorchFunction, (self.function,)
+    def __reduce__(self) -> tuple[Callable[[Function, bool], TorchFunction], tuple[Function, bool]]:
+        return Function.to_torch, (self.function, self.save_slopes)
 
 
 def _label(function: Function) -> str:
     """Return a name for the operators that says what they are, the same in every process."""
     options = function.options._replace(assume=())
-    digest = hashlib.sha256(repr((function._material, options)).encode()).hexdigest()[:12]
+    digest = hashlib.sha256(repr((function.material, options)).encode()).hexdigest()[:12]
     name = function.name if function.name.isascii() else "formula"
     return f"{name}_{digest}"
 

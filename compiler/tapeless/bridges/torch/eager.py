@@ -13,13 +13,11 @@ import torch
 from torch import _C, Tensor
 from torch.autograd import forward_ad
 
-from tapeless.bridges.torch.formula import Formula, Point, Pullback
-from tapeless.bridges.torch.shapes import expanded
-from tapeless.bridges.torch.tensors import are_plain
+from tapeless.bridges.torch.formula import Formula, Positions, Pullback
+from tapeless.bridges.torch.operator import Point
+from tapeless.bridges.torch.shapes import Shape, expanded
+from tapeless.bridges.torch.tensors import DTYPES, TensorKernel, are_plain
 from tapeless.errors import DerivativeError
-
-Shape = Sequence[int]
-Positions = tuple[int, ...]
 
 is_grad_enabled = torch.is_grad_enabled
 _transformed = _C._are_functorch_transforms_active
@@ -64,7 +62,10 @@ class _Plan(NamedTuple):
 
 
 def autograd_function(formula: Formula, dtype: torch.dtype) -> Callable[..., Any]:
-    """Return `apply(*tensors)` of an autograd function that computes a formula in a dtype, where `is_eager`."""
+    """Return `apply(*tensors)` of an autograd function that computes a formula in a dtype, where `is_eager`.
+
+    Its backward computes anew what it needs from the inputs.
+    """
     count, n_results, cores = len(formula.names), formula.n_results, formula.outputs
     kernel = formula.compiled(dtype)
     direct = kernel.direct
@@ -94,7 +95,7 @@ def autograd_function(formula: Formula, dtype: torch.dtype) -> Callable[..., Any
         def backward(ctx: Any, *cotangents: Any) -> Any:
             plan, saved = ctx.plan, ctx.saved_tensors
             if is_grad_enabled() or not is_eager() or not plan.possible:
-                return differentiable(ctx, saved, cotangents)
+                return _differentiable(formula, ctx, saved, cotangents)
             if n_results > 1:
                 filled = _filled(cotangents, cores)
                 if filled is None:
@@ -103,7 +104,7 @@ def autograd_function(formula: Formula, dtype: torch.dtype) -> Callable[..., Any
                 filled = cotangents
             tensors = (*saved, *filled)
             if not are_plain(tensors, dtype):
-                return differentiable(ctx, saved, cotangents)
+                return _differentiable(formula, ctx, saved, cotangents)
             gradients = [None] * count
             for position, cotangent in plan.repeats:
                 gradients[position] = filled[cotangent]
@@ -116,20 +117,69 @@ def autograd_function(formula: Formula, dtype: torch.dtype) -> Callable[..., Any
                     gradients[position] = gradient
             return tuple(gradients)
 
-    def differentiable(ctx: Any, saved: Sequence[Tensor], cotangents: Sequence[Tensor | None]) -> Any:
-        """Return the gradients through the operators, so that torch can record how they came about."""
-        plan: _Plan = ctx.plan
-        values: list[Any] = [None] * count
-        shapes: list[Any] = [None] * count
-        for position, tensor in zip(plan.kept, saved, strict=True):
-            values[position], shapes[position] = tensor, tensor.shape
-        for position, shape in zip(plan.dropped, ctx.shapes, strict=True):
-            shapes[position] = shape
-        return tuple(formula.pull(Point(values, shapes, ()), plan.needed, cotangents))
+    return _apply(formula.label, Rules)
 
-    made: Any = type(formula.label, (Rules, torch.autograd.Function), {})
+
+def saving_function(formula: Formula, dtype: torch.dtype) -> Callable[..., Any]:
+    """Return the like of `autograd_function` that computes the slopes with the values, and saves them.
+
+    Its backward multiplies them by the cotangent. The formula has one output, without a shape.
+    """
+    count = len(formula.names)
+    times = TensorKernel(formula.kernels.product(DTYPES[dtype]))
+    plans: dict[tuple[bool, ...], tuple[_Plan, TensorKernel]] = {}
+
+    class Rules:
+        @staticmethod
+        def forward(ctx: Any, *tensors: Tensor) -> Tensor:
+            needed = ctx.needs_input_grad
+            found = plans.get(needed)
+            if found is None:
+                found = plans[needed] = _plans(formula, needed, dtype)[1], formula.sloped(needed, dtype)
+            plan, kernel = found
+            result, *slopes = kernel.direct(tensors, tensors[0]) or kernel(tensors)
+            ctx.plan = plan
+            ctx.shapes = [tensors[k].shape for k in plan.dropped]
+            # The inputs are there for a backward that is itself recorded.
+            ctx.save_for_backward(*[tensors[k] for k in plan.kept], *slopes)
+            return result
+
+        @staticmethod
+        def backward(ctx: Any, cotangent: Tensor) -> Any:
+            plan: _Plan = ctx.plan
+            tensors = ctx.saved_tensors
+            saved, slopes = tensors[: len(plan.kept)], tensors[len(plan.kept) :]
+            if is_grad_enabled() or not is_eager() or not are_plain((*tensors, cotangent), dtype):
+                return _differentiable(formula, ctx, saved, (cotangent,))
+            gradients: list[Tensor | None] = [None] * count
+            for position, slope in zip(formula.wanted(plan.needed), slopes, strict=True):
+                index = (..., *[None] * len(formula.cores[position]))
+                along = cotangent[index]
+                # Where the input was broadcast, autograd sums.
+                [gradients[position]] = times.direct((slope, along), slope) or times((slope, along))
+            return tuple(gradients)
+
+    return _apply(f"{formula.label}_slopes", Rules)
+
+
+def _apply(name: str, rules: type) -> Callable[..., Any]:
+    made: Any = type(name, (rules, torch.autograd.Function), {})
     # Where there are no transforms, `Function.apply` comes to this, and takes 2 microseconds more.
     return super(torch.autograd.Function, made).apply  # type: ignore[no-any-return]
+
+
+def _differentiable(
+    formula: Formula, ctx: Any, saved: Sequence[Tensor], cotangents: Sequence[Tensor | None]
+) -> tuple[Tensor | None, ...]:
+    """Return the gradients through the operators, so that torch can record how they came about."""
+    plan: _Plan = ctx.plan
+    values: list[Any] = [None] * len(formula.names)
+    shapes: list[Any] = [None] * len(formula.names)
+    for position, tensor in zip(plan.kept, saved, strict=True):
+        values[position], shapes[position] = tensor, tensor.shape
+    for position, shape in zip(plan.dropped, ctx.shapes, strict=True):
+        shapes[position] = shape
+    return tuple(formula.pull(Point(values, shapes, ()), plan.needed, cotangents))
 
 
 def _plans(formula: Formula, needed: Sequence[bool], dtype: torch.dtype) -> tuple[_Plan, _Plan]:
@@ -185,4 +235,4 @@ def _filled(cotangents: Sequence[Tensor | None], cores: Sequence[Shape]) -> Sequ
     return None
 
 
-__all__ = ["autograd_function", "is_eager"]
+__all__ = ["autograd_function", "is_eager", "saving_function"]

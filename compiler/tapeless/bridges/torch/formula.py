@@ -10,43 +10,24 @@ from __future__ import annotations
 import itertools
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import torch
 from torch import Tensor
 
 from tapeless.bridges.torch.kernels import Kernels
-from tapeless.bridges.torch.operator import register
-from tapeless.bridges.torch.shapes import batch_of, expanded, in_front, with_front
+from tapeless.bridges.torch.operator import Point, register
+from tapeless.bridges.torch.shapes import Shape, batch_of, expanded, in_front, with_front
 from tapeless.bridges.torch.tensors import DTYPES, TensorKernel
 from tapeless.errors import DerivativeError
 from tapeless.runtime.arrays import Caller
 
 Tensors = Sequence[Tensor]
 Optional = Sequence[Tensor | None]
-Shape = Sequence[int]
 Positions = tuple[int, ...]
 
 _MOST_ARGUMENTS: Final = 64
 """Arguments that an operator of torch takes at most."""
-
-
-class Point(NamedTuple):
-    """Where an operation was computed.
-
-    Attributes
-    ----------
-    values
-        Its tensors; None for one that was not kept.
-    shapes
-        Their shapes.
-    extra
-        The shapes that it was given as such.
-    """
-
-    values: Sequence[Any]
-    shapes: Sequence[Shape]
-    extra: Sequence[Shape]
 
 
 class Operation(ABC):
@@ -162,6 +143,7 @@ class Formula(Operation):
         self.n_results = len(self.outputs)
         self.variable = tuple(self.names.index(name) for name in kernels.wrt)
         self._compiled: dict[torch.dtype, TensorKernel] = {}
+        self._sloped: dict[tuple[Positions, torch.dtype], TensorKernel] = {}
         self._pullbacks: dict[Positions, Pullback] = {}
         self._pushforwards: dict[Positions, Formula] = {}
 
@@ -171,6 +153,22 @@ class Formula(Operation):
         if found is None:
             caller = self.kernels.caller("forward", self.kernels.wrt, DTYPES[dtype])
             found = self._compiled.setdefault(dtype, TensorKernel(caller))
+        return found
+
+    def sloped(self, needed: Sequence[bool], dtype: torch.dtype) -> TensorKernel:
+        """Return the kernel of the only output and of its slopes by those inputs of `wanted`.
+
+        Raises
+        ------
+        DerivativeError
+            Where C cannot express a slope.
+        """
+        wanted = self.wanted(needed)
+        found = self._sloped.get((wanted, dtype))
+        if found is None:
+            names = tuple(self.names[k] for k in wanted)
+            caller = self.kernels.caller("value_and_grad", names, DTYPES[dtype])
+            found = self._sloped.setdefault((wanted, dtype), TensorKernel(caller))
         return found
 
     def wanted(self, needed: Sequence[bool]) -> Positions:
@@ -380,4 +378,4 @@ def _spelled(positions: Positions) -> str:
     return "_".join(map(str, positions))
 
 
-__all__ = ["Formula", "Operation", "Point", "Pullback"]
+__all__ = ["Formula", "Operation", "Positions", "Pullback"]

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from tapeless.api import retyped
+from tapeless.api import compile, retyped
 from tapeless.assembly import Face, Member, assemble
 from tapeless.ir.graph import Graph
 from tapeless.ir.program import Input, Program, compacted
@@ -65,6 +66,11 @@ class Kernels:
             function = self._functions.setdefault(dtype, retyped(first, dtype))
         return function._caller(kind, None if wrt == self.wrt else wrt)
 
+    def product(self, dtype: str) -> Caller:
+        """Return the kernel that multiplies two numbers, built as these are: its results lie in memory used again."""
+        options = self.options
+        return _product(dtype, options.threads, options.cc, options.cache)
+
     def derivative(self, kind: str, wrt: Names) -> Kernels:
         """Return the derivative at each point, nothing summed, as a formula of its own.
 
@@ -117,6 +123,12 @@ class _Derived(Kernels):
             [built] = assemble([member], None, self._options._replace(dtype=dtype))
             found = self._callers.setdefault(key, built.callers[kind])
         return found
+
+
+@lru_cache(maxsize=16)
+def _product(dtype: str, threads: int | None, cc: str | None, cache: bool) -> Caller:
+    function: Function = compile("product(a, b) = a*b", dtype=dtype, threads=threads, cc=cc, cache=cache)
+    return function._caller("forward", None)
 
 
 def _of_what_is_used(program: Program) -> Program:

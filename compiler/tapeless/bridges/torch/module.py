@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from tapeless.bridges.torch.callable import TorchFunction
 from tapeless.errors import ArgumentError, ShapeError
 
 if TYPE_CHECKING:
@@ -23,10 +22,13 @@ class FormulaModule(torch.nn.Module):
     function : Function
         The formula.
     parameters : mapping, optional
-        Input -> first value of the parameter that it becomes: a number, anything that `torch.as_tensor` takes, or an
-        `nn.Parameter` to share. Numbers are of torch's default dtype.
+        Input -> first value of the parameter that it becomes: a number, anything else that `torch.as_tensor` takes,
+        of which the numbers are copied, or an `nn.Parameter` to share. What is not floating becomes torch's default
+        dtype.
     buffers : mapping, optional
-        Input -> value that stays with the module and is not trained.
+        Input -> value that stays with the module and is not trained; always copied.
+    save_slopes : bool, default: False
+        As for `Function.to_torch`.
 
     Attributes
     ----------
@@ -38,7 +40,8 @@ class FormulaModule(torch.nn.Module):
     Raises
     ------
     ArgumentError
-        For a name that is no input, that the formula is not differentiated by, or that every module uses itself.
+        For a name that is no input, that the formula is not differentiated by, or that every module uses itself, and
+        for a value that is no real number or array of them.
     ShapeError
         For a value that does not end with the core shape of its input.
     """
@@ -48,14 +51,16 @@ class FormulaModule(torch.nn.Module):
         function: Function,
         parameters: Mapping[str, Any] | None = None,
         buffers: Mapping[str, Any] | None = None,
+        *,
+        save_slopes: bool = False,
     ) -> None:
         super().__init__()
         parameters, buffers = dict(parameters or {}), dict(buffers or {})
-        self.function = TorchFunction(function)
+        self.function = function.to_torch(save_slopes)
         names = self.function.input_names
-        for name, value in (*parameters.items(), *buffers.items()):
-            self._check(function, name, value)
-        for name in parameters:
+        for name in (*parameters, *buffers):
+            self._check_name(function, name)
+        for name, value in parameters.items():
             if name in buffers:
                 raise ArgumentError(f"{name} is among the parameters and among the buffers")
             if name not in function.wrt:
@@ -63,19 +68,25 @@ class FormulaModule(torch.nn.Module):
                     f"{name} is a constant of {function.name}, which is differentiated by {', '.join(function.wrt)}; "
                     "give it in buffers="
                 )
-            self.register_parameter(name, _parameter(parameters[name]))
+            shared = isinstance(value, torch.nn.Parameter)
+            self.register_parameter(name, value if shared else torch.nn.Parameter(_copied(name, value)))
         for name, value in buffers.items():
-            self.register_buffer(name, _floating(value))
+            self.register_buffer(name, _copied(name, value))
+        for name in (*parameters, *buffers):
+            self._check_shape(function, name)
         self._held = (*parameters, *buffers)
         self.input_names = tuple(name for name in names if name not in self._held)
 
-    def _check(self, function: Function, name: str, value: Any) -> None:
-        shapes = dict(function._face.inputs)
-        if name not in shapes:
-            raise ArgumentError(f"{function.name} has no input {name!r}; its inputs are {', '.join(shapes)}")
+    def _check_name(self, function: Function, name: str) -> None:
+        names = self.function.input_names
+        if name not in names:
+            raise ArgumentError(f"{function.name} has no input {name!r}; its inputs are {', '.join(names)}")
         if hasattr(self, name):
             raise ArgumentError(f"every torch module has something called {name!r}; call the input otherwise")
-        core, shape = shapes[name], tuple(torch.as_tensor(value).shape)
+
+    def _check_shape(self, function: Function, name: str) -> None:
+        core = function.input_shapes[self.function.input_names.index(name)]
+        shape = tuple(getattr(self, name).shape)
         if shape[len(shape) - len(core) :] != core:
             raise ShapeError(f"{name} has shape {shape}, its last dimensions must be {core}")
 
@@ -111,16 +122,17 @@ class FormulaModule(torch.nn.Module):
         return f"{self.function.name}({inputs}) -> {outputs}{held}"
 
 
-def _parameter(value: Any) -> torch.nn.Parameter:
-    return value if isinstance(value, torch.nn.Parameter) else torch.nn.Parameter(_floating(value))
-
-
-def _floating(value: Any) -> Tensor:
-    if isinstance(value, Tensor):
-        return value.detach()
-    tensor = torch.as_tensor(value)
+def _copied(name: str, value: Any) -> Tensor:
+    """Return a value as a floating tensor with memory of its own: training must not change what was given."""
+    try:
+        tensor = torch.as_tensor(value).detach()
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise ArgumentError(f"{name} cannot become a tensor: {error}") from None
+    if tensor.is_complex():
+        raise ArgumentError(f"{name} is complex; inputs of formulas are real")
     is_number = isinstance(value, int | float)
-    return tensor.to(torch.get_default_dtype()) if is_number or not tensor.is_floating_point() else tensor
+    dtype = torch.get_default_dtype() if is_number or not tensor.is_floating_point() else tensor.dtype
+    return tensor.to(dtype, copy=True)
 
 
 __all__ = ["FormulaModule"]

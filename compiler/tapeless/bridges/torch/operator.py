@@ -8,9 +8,9 @@ our own. It does what torch does for its own operators: record at the innermost 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import torch
 from torch import _C
@@ -18,15 +18,35 @@ from torch._functorch.utils import enable_single_level_autograd_function
 from torch.autograd import forward_ad
 from torch.autograd.function import _SingleLevelFunction
 
+from tapeless.bridges.torch.shapes import Shape
+
 if TYPE_CHECKING:
     from tapeless.bridges.torch.formula import Operation
 
-NAMESPACE: Final = "tapeless"
+_NAMESPACE: Final = "tapeless"
 
 _transformed = _C._are_functorch_transforms_active
-_library = torch.library.Library(NAMESPACE, "FRAGMENT")
+_library = torch.library.Library(_NAMESPACE, "FRAGMENT")
 _operators: dict[str, Any] = {}
 _lock = threading.Lock()
+
+
+class Point(NamedTuple):
+    """Where an operation was computed.
+
+    Attributes
+    ----------
+    values
+        Its tensors; None for one that was not kept.
+    shapes
+        Their shapes.
+    extra
+        The shapes that it was given as such.
+    """
+
+    values: Sequence[Any]
+    shapes: Sequence[Shape]
+    extra: Sequence[Shape]
 
 
 def register(operation: Operation) -> Any:
@@ -43,7 +63,7 @@ def _define(operation: Operation) -> Any:
     _library.define(
         f"{name}{_schema(operation)}", tags=(torch.Tag.pt2_compliant_tag, torch.Tag.flexible_layout)
     )
-    operator = getattr(getattr(torch.ops, NAMESPACE), name).default
+    operator = getattr(getattr(torch.ops, _NAMESPACE), name).default
 
     def returned(found: list[Any]) -> Any:
         if operation.in_lists:
@@ -65,8 +85,8 @@ def _define(operation: Operation) -> Any:
         return returned(found), returned([0] * operation.n_results)
 
     _library.impl(name, compute, "CPU")
-    torch.library.register_fake(f"{NAMESPACE}::{name}", shape, lib=_library)
-    torch.library.register_vmap(f"{NAMESPACE}::{name}", mapped, lib=_library)
+    torch.library.register_fake(f"{_NAMESPACE}::{name}", shape, lib=_library)
+    torch.library.register_vmap(f"{_NAMESPACE}::{name}", mapped, lib=_library)
     _library.impl(name, _recording(operation, operator), "Autograd", with_keyset=True)
     return operator
 
@@ -82,8 +102,6 @@ def _schema(operation: Operation) -> str:
 
 def _recording(operation: Operation, operator: Any) -> Callable[..., Any]:
     """Return the kernel for the dispatch key Autograd."""
-    from tapeless.bridges.torch.formula import Point
-
     count = len(operation.cores)
 
     class Rules:
@@ -129,4 +147,4 @@ def _recording(operation: Operation, operator: Any) -> Callable[..., Any]:
     return record
 
 
-__all__ = ["NAMESPACE", "register"]
+__all__ = ["Point", "register"]

@@ -178,7 +178,8 @@ static PyObject *kernel_call(PyObject *self, PyObject *const *args, size_t flags
         in[k] = NULL;
     for (Py_ssize_t k = 0; k < kernel->given; k++) {
         view seen;
-        if (!look(PySequence_Fast_GET_ITEM(args[0], k), kernel->bits, &seen) || seen.data == NULL || seen.dimensions != first.dimensions ||
+        if (!look(PySequence_Fast_GET_ITEM(args[0], k), kernel->bits, &seen) || seen.data == NULL ||
+            seen.dimensions != first.dimensions ||
             (shape_size != 0 && memcmp(seen.shape, first.shape, shape_size) != 0)) {
             made = Py_NewRef(Py_None);
             goto release;

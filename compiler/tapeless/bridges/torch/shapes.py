@@ -70,4 +70,4 @@ def with_front(shape: Shape, core: int, rank: int, size: int) -> Shape:
     return [size, *(1,) * (rank + core - len(shape)), *shape]
 
 
-__all__ = ["batch_of", "expanded", "in_front", "with_front"]
+__all__ = ["Shape", "batch_of", "expanded", "in_front", "with_front"]

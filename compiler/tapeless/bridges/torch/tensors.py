@@ -23,8 +23,6 @@ _FFI = KERNEL.ffi()
 # The type of a kernel, with addresses as integers, which is how torch hands them out.
 _WITH_ADDRESSES = _FFI.typeof("void(*)(ptrdiff_t, const intptr_t *, const intptr_t *)")
 
-_ADDRESS = _FFI.typeof("uintptr_t")
-
 _PATIENCE: Final = 4
 """How many times longer calls with tensors stay direct than those with arrays: tensors take some ten microseconds
 more on the way to the driver."""
@@ -104,7 +102,7 @@ class TensorKernel:
     def __init__(self, caller: Caller, given: Sequence[int] | None = None) -> None:
         self.signature = signature = caller.signature
         self._caller = caller
-        self._kernel = _FFI.cast(_WITH_ADDRESSES, caller._kernel)
+        self._kernel = _FFI.cast(_WITH_ADDRESSES, caller.address)
         self._dtype = np.dtype(signature.dtype)
         self._torch_dtype = next(dtype for dtype, name in DTYPES.items() if name == signature.dtype)
         self._given = tuple(range(len(signature.operands)) if given is None else given)
@@ -120,9 +118,14 @@ class TensorKernel:
             return _no_way
         if _quick is None or len(operands) > _quick.MOST_PARTS or len(results) > _quick.MOST_PARTS:
             return self._direct
-        address = int(_FFI.cast(_ADDRESS, self._kernel))
         kernel: Callable[[Sequence[Tensor], Tensor], list[Tensor] | None] = _quick.Kernel(
-            address, self._torch_dtype, len(operands), self._given, len(results), self._limit, release
+            self._caller.address,
+            self._torch_dtype,
+            len(operands),
+            self._given,
+            len(results),
+            self._limit,
+            release,
         )
         return kernel
 
