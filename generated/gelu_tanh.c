@@ -54,6 +54,14 @@ INLINE double vm_rest(double x, double t)
     return vm_mad(n, -1.9082149292705877e-10, vm_mad(n, -0.6931471803691238, x));
 }
 
+/* y*2**n, in two steps, for 2**n may be out of range where the result is not. */
+INLINE double vm_scaled(double y, double t)
+{
+    const uint64_t n = vm_bits(t);
+    const uint64_t half = n >> 1;
+    return y*vm_real(half << 52)*vm_real((n - half) << 52);
+}
+
 /* exp(r) - 1 = r + r*r*P(r). */
 INLINE double vm_expm1_near_0(double r)
 {
@@ -61,14 +69,6 @@ INLINE double vm_expm1_near_0(double r)
     const double even = vm_mad(vm_mad(vm_mad(vm_mad(2.762017700730605e-07, r2, 2.480152104455908e-05), r2, 0.001388888891745479), r2, 0.04166666666662325), r2, 0.5000000000000001);
     const double odd = vm_mad(vm_mad(vm_mad(vm_mad(2.5068359575876418e-08, r2, 2.755735515632855e-06), r2, 0.0001984126978474989), r2, 0.008333333333356311), r2, 0.16666666666666644);
     return vm_mad(r2, vm_mad(odd, r, even), r);
-}
-
-/* y*2**n, in two steps, for 2**n may be out of range where the result is not. */
-INLINE double vm_scaled(double y, double t)
-{
-    const uint64_t n = vm_bits(t);
-    const uint64_t half = n >> 1;
-    return y*vm_real(half << 52)*vm_real((n - half) << 52);
 }
 
 /* exp(x) where x is not above 0. */

@@ -54,15 +54,6 @@ INLINE double vm_rest(double x, double t)
     return vm_mad(n, -1.9082149292705877e-10, vm_mad(n, -0.6931471803691238, x));
 }
 
-/* exp(r) - 1 = r + r*r*P(r). */
-INLINE double vm_expm1_near_0(double r)
-{
-    const double r2 = r*r;
-    const double even = vm_mad(vm_mad(vm_mad(vm_mad(2.762017700730605e-07, r2, 2.480152104455908e-05), r2, 0.001388888891745479), r2, 0.04166666666662325), r2, 0.5000000000000001);
-    const double odd = vm_mad(vm_mad(vm_mad(vm_mad(2.5068359575876418e-08, r2, 2.755735515632855e-06), r2, 0.0001984126978474989), r2, 0.008333333333356311), r2, 0.16666666666666644);
-    return vm_mad(r2, vm_mad(odd, r, even), r);
-}
-
 /* y*2**n, in two steps, for 2**n may be out of range where the result is not. */
 INLINE double vm_scaled(double y, double t)
 {
@@ -71,21 +62,23 @@ INLINE double vm_scaled(double y, double t)
     return y*vm_real(half << 52)*vm_real((n - half) << 52);
 }
 
-/* exp(x) where x is not above 0. */
-INLINE double vm_exp_falling(double x)
-{
-    const double t = vm_turns(x);
-    const double y = vm_scaled(1.0 + vm_expm1_near_0(vm_rest(x, t)), t);
-    return x < -746.0 ? 0.0 : y;
-}
-
-/* 1/(1 + exp(-x)): with e = exp(-abs(x)), 1/(1 + e) on the right and e/(1 + e) on the left. */
+/* 1/(1 + exp(-x)), by one division: exp(r) = (R + r)/(R - r) with R = r/tanh(r/2) = 2 + r*r*P(r*r), so that with
+ * A = 2**n*(R + r) and B = R - r the right is B/(A + B) and the left A/(A + B).
+ */
 INLINE double vm_expit(double x)
 {
-    const double e = vm_exp_falling(-fabs(x));
-    const double q = 1.0/(1.0 + e);
-    const double left = e*q;
-    return x < 0.0 ? left : q;
+    const double size = fabs(x);
+    const double down = size > 746.0 ? -746.0 : -size;
+    const double t = vm_turns(down);
+    const double r = vm_rest(down, t);
+    const double r2 = r*r;
+    const double ratio = vm_mad(vm_mad(vm_mad(vm_mad(vm_mad(4.143588406748068e-08, r2, -1.6534055193077857e-06), r2, 6.61375646722742e-05), r2, -0.0027777777777549598), r2, 0.1666666666666666), r2, 2.0);
+    const double above = vm_scaled(ratio + r, t);
+    const double below = ratio - r;
+    const double q = 1.0/(above + below);
+    const double left = above*q;
+    const double right = below*q;
+    return x < 0.0 ? left : right;
 }
 
 /* Forward.

@@ -10,6 +10,7 @@ import subprocess
 import numpy as np
 import pytest
 
+import tapeless as tl
 from tapeless.ir.graph import Builder
 from tapeless.ir.program import Input, Output, finish
 from tapeless.runtime.compiler import find_compiler
@@ -142,6 +143,21 @@ def test_the_place_in_the_array_is_of_no_account(name, dtype, build):
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
+def test_the_logistic_function_beside_softplus(dtype):
+    """There it takes the exponential that softplus takes, by another formula than alone."""
+    assert "expit" not in needed(["expit", "softplus"])
+    f = tl.compile("f(x): return 1/(1 + exp(-x)), log(1 + exp(x))", dtype=dtype)
+    assert f.source.count("vm_expm1_near_0(") + f.source.count("vm_expm1_near_0f(") == 2, (
+        "made once, called once"
+    )
+    x = points(dtype)
+    program = program_of("expit")
+    for at, found in zip(x.tolist(), f(x)[0].tolist(), strict=True):
+        [truth] = evaluate_flat(program, [at], 40)
+        assert ulp_error(found, truth, dtype) <= 4, (at, found, truth)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("name", ["sin", "cos"])
 def test_angles_beside_multiples_of_a_quarter_turn(name, dtype, build):
     """Where the result is next to 0 every place of the reduction counts; to either side of the limits, too."""
@@ -240,7 +256,16 @@ def test_functions_stand_after_what_they_need():
     order = list(NEEDS)
     for name, needs in NEEDS.items():
         assert all(order.index(other) < order.index(name) for other in needs)
-    assert needed(["erf", "tan"]) == ["mad", "bits", "left_out", "exp_parts", "gauss_times", "erfc", "erf"]
+    assert needed(["erf", "tan"]) == [
+        "mad",
+        "bits",
+        "left_out",
+        "exp_parts",
+        "exp_near_0",
+        "gauss_times",
+        "erfc",
+        "erf",
+    ]
 
 
 def test_a_wrong_coefficient_is_found(build, monkeypatch, tmp_path):

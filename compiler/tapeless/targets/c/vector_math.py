@@ -26,20 +26,22 @@ NEEDS: Final[dict[str, tuple[str, ...]]] = {
     "bits": (),
     "left_out": (),
     "exp_parts": ("mad", "bits"),
-    "exp": ("exp_parts",),
-    "exp_falling": ("exp_parts",),
-    "expm1": ("exp_parts",),
+    "exp_near_0": ("mad",),
+    "exp": ("exp_parts", "exp_near_0"),
+    "exp_falling": ("exp_parts", "exp_near_0"),
+    "expm1": ("exp_parts", "exp_near_0"),
     "tanh": ("exp_falling",),
     "sech2": ("exp_falling",),
-    "expit": ("exp_falling",),
-    "gauss_times": ("exp_parts", "left_out"),
+    "expit": ("exp_parts",),
+    "expit_beside_softplus": ("exp_falling",),
+    "gauss_times": ("exp_parts", "exp_near_0", "left_out"),
     "gauss": ("gauss_times",),
     "erfc": ("gauss_times",),
     "erf": ("erfc",),
     "log_parts": ("mad", "bits"),
     "log": ("log_parts",),
     "log1p": ("log_parts",),
-    "pow": ("exp_parts", "log_parts", "left_out"),
+    "pow": ("exp_parts", "exp_near_0", "log_parts", "left_out"),
     "softplus": ("exp_falling", "log1p"),
     "angle_parts": ("mad", "bits"),
     "sin": ("angle_parts",),
@@ -66,6 +68,12 @@ _LOG64 = (
     0.15331708423664646, 0.14616639772385575,
 )  # fmt: skip
 _LOG32 = (0.6666668653488159, 0.39988568425178528, 0.2958585917949677)
+# (r/tanh(r/2) - 2)/r**2 in r**2 for abs(r) <= log(2)/2: relative error of exp 2**-59, 2**-28
+_RATIO64 = (
+    0.1666666666666666, -0.0027777777777549598, 6.61375646722742e-05,
+    -1.6534055193077857e-06, 4.143588406748068e-08,
+)  # fmt: skip
+_RATIO32 = (0.166666552, -0.00276990701)
 # ((log((1 + s)/(1 - s))/s - 2)/s**2 - 2/3)/s**2 in s**2 likewise: error of the sum 2**-62.9, 2**-33.8
 _POW64 = (
     0.4000000000000003, 0.28571428571335183, 0.22222222272118006, 0.1818180811902844,
@@ -114,7 +122,10 @@ _COS32 = (0.0416666418, -0.00138882722, 2.45439405e-05)
 def needed(ops: Iterable[str]) -> list[str]:
     """Return the functions that `ops` need, themselves included, in the order in which C wants them."""
     found: set[str] = set()
-    todo = [op for op in ops if op in OWN]
+    ops = set(ops)
+    if {"expit", "softplus"} <= ops:
+        ops = ops - {"expit"} | {"expit_beside_softplus"}
+    todo = [op for op in ops if op in NEEDS]
     while todo:
         name = todo.pop()
         if name not in found:
@@ -194,6 +205,7 @@ _FLOAT64: Final[dict[str, str | tuple[str, ...]]] = {
     "two_thirds": "0.6666666666666666",
     "two_thirds_low": "3.700743415417188e-17",
     "power_max": "1e30",  # times the least logarithm, 2**-53, more than any exponent
+    "ratio": _horner("r2", _RATIO64, ""),
     **_polynomials(
         "",
         exp=_EXP64,
@@ -239,6 +251,7 @@ _FLOAT32: Final[dict[str, str | tuple[str, ...]]] = {
     "two_thirds": "0.666666687f",
     "two_thirds_low": "-1.98682155e-08f",
     "power_max": "1e15f",
+    "ratio": _horner("r2", _RATIO32, "f"),
     **_polynomials(
         "f",
         exp=_EXP32,
