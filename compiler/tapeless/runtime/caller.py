@@ -9,13 +9,15 @@ from __future__ import annotations
 import os
 import sys
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from tapeless.errors import CompilerError, TapelessError
+from tapeless.errors import ArgumentError, CompilerError, TapelessError
 from tapeless.runtime import warm
 from tapeless.runtime.light import NamedTuple
+from tapeless.runtime.pool import limit_from_environment, release_with_pool
 
 if TYPE_CHECKING:
     from tapeless.runtime.cache import Cache
@@ -184,6 +186,9 @@ def _import(path: str) -> Any:
     loader = ExtensionFileLoader(_MODULE, path)
     module = loader.create_module(ModuleSpec(_MODULE, loader, origin=path))
     loader.exec_module(module)
+    with suppress(ArgumentError):  # whoever asks for a large result is told of it
+        module.limit(limit_from_environment())
+    release_with_pool(module.release)
     return module
 
 

@@ -33,9 +33,13 @@ enum { MAX_DIMENSIONS = 64 };
 enum { GRAIN = 64, LARGEST_TILE = 512, PIECE = 1024, LONGEST_ROW = 2048, LEAST_SUMMED = 4096, MOST_SUMMED = 32768 };
 enum { TILE_NUMBERS = 3072 /* of all lanes together: a tile stays in first-level cache */ };
 enum { STRIP_BYTES = 512 /* of a lane from one burst of streaming to the next: reading goes on meanwhile */ };
+/* Bytes of a call from which results are streamed, up to which half of them stay in the last cache all the same, and up
+ * to which some do. Constants, for what systems say of caches is of no use: of one processor glibc 2.36 tells the last
+ * caches of all its chiplets together, ten times what a core has. */
 #ifndef STREAM_FROM
-#define STREAM_FROM (16 << 20) /* bytes of a call from which results are streamed; less than that stays in cache */
+#define STREAM_FROM (16 << 20)
 #endif
+enum { HALF_STAY = 32 << 20, SOME_STAY = 64 << 20 };
 
 /* Rough times in nanoseconds. */
 static const double PER_BYTE = 0.03, PER_CACHED_BYTE = 0.012, PER_MOVE = 0.2;
@@ -54,6 +58,7 @@ typedef struct {
     enum how how;
     ptrdiff_t first; /* place of its first lane in the kernel's tables */
     ptrdiff_t room;  /* points of its tile */
+    int stays;       /* whether a result goes through the caches where others are streamed */
     /* Of sums alone: */
     layout kept[2];    /* the dimensions that remain, with the strides of the result */
     ptrdiff_t size[2]; /* their points */
@@ -290,7 +295,7 @@ static void place_result(const plan *p, desk *d, ptrdiff_t k, int last, ptrdiff_
     d->written[k] = there != NULL;
     if (there == NULL) {
         point(d, o, d->tile[k], pitch_of(p, o), -1);
-    } else if (p->strip == 0) {
+    } else if (p->strip == 0 || o->stays) {
         point(d, o, there, o->lane_stride, -1);
     } else {
         point(d, o, d->tile[k], pitch_of(p, o), 0);
@@ -709,6 +714,25 @@ static void weigh(const plan *p, double *bytes, double *moves)
     }
 }
 
+/* Choose results that go through the caches beside others that are streamed. A core streams only so many bytes a second,
+ * fewer than it writes to the last cache: where as many lanes are written as read or more, the two together are faster
+ * than either. Where the kernel computes for long, they are so also beyond the cache: of usual stores it need not wait. */
+static void let_some_stay(plan *p, double bytes, int computes)
+{
+    ptrdiff_t written = p->lanes - p->lanes_in, left = 0;
+    if (written < p->lanes_in)
+        return;
+    if (bytes <= (computes ? SOME_STAY : HALF_STAY))
+        left = written / 2;
+    else if (bytes <= SOME_STAY || computes)
+        left = (written + 1) / 4;
+    for (ptrdiff_t k = p->n_in; k < p->n_in + p->n_out; k++) {
+        operand *o = &p->operands[k];
+        o->stays = o->how == DIRECT && o->lanes <= left;
+        left -= o->stays ? o->lanes : 0;
+    }
+}
+
 /* Decide on blocks, tiles and streaming; return about how long the call will take in nanoseconds. */
 static double arrange(plan *p, double cost)
 {
@@ -730,9 +754,11 @@ static double arrange(plan *p, double cost)
     /* Beside a kernel that computes for longer, reading what is overwritten costs nothing; unpacking rows is not beside
      * anything. */
     p->streams_tables = CAN_STREAM && tables && large;
-    p->strip = CAN_STREAM && streams && large && cost < 1.1 * memory ? smaller(STRIP_BYTES / p->itemsize, p->tile) : 0;
-    if (p->strip > 0 && p->lanes <= 5 && !tables)
+    p->strip = CAN_STREAM && streams && large && cost < (bytes * (double)points > HALF_STAY ? 1.5 : 1.1) * memory ? smaller(STRIP_BYTES / p->itemsize, p->tile) : 0;
+    if (p->strip > 0 && p->lanes <= 3 && !tables)
         p->strip = smaller(2 * p->strip, p->tile);
+    if (p->strip > 0)
+        let_some_stay(p, bytes * (double)points, cost > 0.7 * memory);
     if (sums) {
         p->block = summed_block(p);
     } else {
@@ -753,7 +779,7 @@ static double arrange(plan *p, double cost)
     for (ptrdiff_t k = 0; k < count; k++) {
         operand *o = &p->operands[k];
         if (o->how == DIRECT)
-            o->room = k >= p->n_in ? smaller(p->strip, p->tile) : 0;
+            o->room = k >= p->n_in && !o->stays ? smaller(p->strip, p->tile) : 0;
         else
             o->room = smaller(p->tile + (o->how == CYCLE ? o->batch[0].extent[1] : 0), p->points[0]);
     }
