@@ -362,6 +362,7 @@ def test_memory_is_used_again_and_let_go(line, extension):
 @pytest.mark.parametrize("size", [30_000, 100_000])
 def test_what_is_kept_is_bounded_by_the_user_and_counted(line, extension, size):
     x = np.ones(size)
+    line((x, x, x))  # after one that was long for it, the caller has the driver
     extension.release()
     assert extension.release() == 0
     try:
@@ -373,7 +374,7 @@ def test_what_is_kept_is_bounded_by_the_user_and_counted(line, extension, size):
         extension.limit(1 << 70)  # no more than is worth keeping
         many = [line((x, x, x)) for _ in range(16 * (1 << 20) // x.nbytes + 2)]
         del many
-        assert 8 << 20 < extension.release() <= 16 << 20
+        assert 3 << 20 < extension.release() <= 16 << 20
         with pytest.raises(TypeError):
             extension.limit("much")
     finally:

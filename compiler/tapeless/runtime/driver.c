@@ -32,14 +32,21 @@ enum { MAX_DIMENSIONS = 64 };
  * the batch ends. */
 enum { GRAIN = 64, LARGEST_TILE = 512, PIECE = 1024, LONGEST_ROW = 2048, LEAST_SUMMED = 4096, MOST_SUMMED = 32768 };
 enum { TILE_NUMBERS = 3072 /* of all lanes together: a tile stays in first-level cache */ };
-enum { STRIP_BYTES = 512 /* of a lane from one burst of streaming to the next: reading goes on meanwhile */ };
+/* Bytes of a lane from one burst of streaming to the next: half of it for many lanes, twice as much for few. Reading goes
+ * on meanwhile as far as the processor looks ahead, which is some hundred instructions and some sixty stores. */
+enum { STRIP_BYTES = 512, FEW_LANES = 4, MANY_LANES = 10 };
 /* Bytes of a call from which results are streamed, up to which half of them stay in the last cache all the same, and up
  * to which some do. Constants, for what systems say of caches is of no use: of one processor glibc 2.36 tells the last
  * caches of all its chiplets together, ten times what a core has. */
 #ifndef STREAM_FROM
 #define STREAM_FROM (16 << 20)
+#define HALF_STAY (32 << 20)
+#define SOME_STAY (64 << 20)
 #endif
-enum { HALF_STAY = 32 << 20, SOME_STAY = 64 << 20 };
+
+/* Of the time of memory: up to which a kernel is streamed, where some of it is in cache and where not; and from which
+ * ordinary stores are done beside it. */
+static const double SHORT_KERNEL = 1.1, LONG_KERNEL = 1.5, OVERLAPPING_KERNEL = 0.7;
 
 /* Rough times in nanoseconds. */
 static const double PER_BYTE = 0.03, PER_CACHED_BYTE = 0.012, PER_MOVE = 0.2;
@@ -714,9 +721,20 @@ static void weigh(const plan *p, double *bytes, double *moves)
     }
 }
 
+/* Points from one burst of streaming to the next. */
+static ptrdiff_t strip_points(const plan *p, int tables)
+{
+    ptrdiff_t bytes = STRIP_BYTES;
+    if (p->lanes < FEW_LANES && !tables)
+        bytes *= 2;
+    else if (p->lanes > MANY_LANES && !tables)
+        bytes /= 2;
+    return smaller(bytes / p->itemsize, p->tile);
+}
+
 /* Choose results that go through the caches beside others that are streamed. A core streams only so many bytes a second,
  * fewer than it writes to the last cache: where as many lanes are written as read or more, the two together are faster
- * than either. Where the kernel computes for long, they are so also beyond the cache: of usual stores it need not wait. */
+ * than either. Where the kernel computes for long, they are so also beyond the cache: it need not wait for ordinary stores. */
 static void let_some_stay(plan *p, double bytes, int computes)
 {
     ptrdiff_t written = p->lanes - p->lanes_in, left = 0;
@@ -747,18 +765,18 @@ static double arrange(plan *p, double cost)
         tables |= k >= p->n_in && o->how == PACKED && is_table(p, o);
         streams |= k >= p->n_in && o->how != SUMMED;
     }
-    int large = bytes * (double)points >= STREAM_FROM;
+    double all = bytes * (double)points;
+    int large = all >= STREAM_FROM;
     double memory = bytes * (large ? PER_BYTE : PER_CACHED_BYTE);
     double each = (cost > memory ? cost : memory) + moves * PER_MOVE;
     p->tile = tile_points(p->lanes);
     /* Beside a kernel that computes for longer, reading what is overwritten costs nothing; unpacking rows is not beside
      * anything. */
     p->streams_tables = CAN_STREAM && tables && large;
-    p->strip = CAN_STREAM && streams && large && cost < (bytes * (double)points > HALF_STAY ? 1.5 : 1.1) * memory ? smaller(STRIP_BYTES / p->itemsize, p->tile) : 0;
-    if (p->strip > 0 && p->lanes <= 3 && !tables)
-        p->strip = smaller(2 * p->strip, p->tile);
-    if (p->strip > 0)
-        let_some_stay(p, bytes * (double)points, cost > 0.7 * memory);
+    if (CAN_STREAM && streams && large && cost < (all > HALF_STAY ? LONG_KERNEL : SHORT_KERNEL) * memory) {
+        p->strip = strip_points(p, tables);
+        let_some_stay(p, all, cost > OVERLAPPING_KERNEL * memory);
+    }
     if (sums) {
         p->block = summed_block(p);
     } else {
