@@ -733,17 +733,14 @@ static ptrdiff_t strip_points(const plan *p, int tables)
 }
 
 /* Choose results that go through the caches beside others that are streamed. A core streams only so many bytes a second,
- * fewer than it writes to the last cache: where as many lanes are written as read or more, the two together are faster
- * than either. Where the kernel computes for long, they are so also beyond the cache: it need not wait for ordinary stores. */
+ * fewer than it writes to the last cache: where as many lanes are written as read or more, and the cache has room for
+ * some, the two together are faster than either. More go there from a kernel that computes: it need not wait for them. */
 static void let_some_stay(plan *p, double bytes, int computes)
 {
-    ptrdiff_t written = p->lanes - p->lanes_in, left = 0;
-    if (written < p->lanes_in)
+    ptrdiff_t written = p->lanes - p->lanes_in, left;
+    if (written < p->lanes_in || bytes > SOME_STAY)
         return;
-    if (bytes <= (computes ? SOME_STAY : HALF_STAY))
-        left = written / 2;
-    else if (bytes <= SOME_STAY || computes)
-        left = (written + 1) / 4;
+    left = computes || bytes <= HALF_STAY ? written / 2 : (written + 1) / 4;
     for (ptrdiff_t k = p->n_in; k < p->n_in + p->n_out; k++) {
         operand *o = &p->operands[k];
         o->stays = o->how == DIRECT && o->lanes <= left;
