@@ -52,7 +52,7 @@ def memory(seconds: float, sizes: list[int]) -> None:
     from kernel_formulas import KERNELS
 
     from tapeless.bench.measure import by_turns, clock_for
-    from tapeless.bench.stream import ARRAYS, load_stream
+    from tapeless.bench.stream import load_stream
 
     stream = load_stream()
     for name in [kernel.name for kernel in KERNELS.values() if kernel.cheap]:
@@ -62,12 +62,10 @@ def memory(seconds: float, sizes: list[int]) -> None:
             for what in ("forward", "fused"):
                 moved = _bytes(problem, what)
                 ways, _ = _ours(function, problem, what, batch)
-                measures = stream.ways(size, 8, 1)
+                measures = stream.ways(moved * size, 1)
                 triads = {key: way for key, way in measures.items() if key.startswith("triad")}
                 times = by_turns({**ways, **triads}, seconds=seconds, clock=clock_for(1))
-                limits = {
-                    key: ARRAYS[key] * 8 * size / times[key].median for key in triads
-                }  # bytes per second
+                limits = {key: moved * size / times[key].median for key in triads}  # bytes per second
                 fastest = limits.get("triad, non-temporal", limits["triad"])
                 row(
                     formula=name,

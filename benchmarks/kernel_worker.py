@@ -23,12 +23,11 @@ def main(
     dtype: str,
     threads: int,
     sizes: list[int],
-    kinds: list[str],
+    moved: dict[str, int],
     names: list[str],
     seconds: float,
 ) -> None:
     import kernel_ways
-    import numpy as np
     from kernel_formulas import KERNELS
 
     import tapeless
@@ -46,7 +45,6 @@ def main(
     problem = Problem(function.program, function.wrt, dtype, threads)
     points = find_points(function, row.ranges, 0)
     stream = load_stream()
-    itemsize = np.dtype(dtype).itemsize
     ready: dict[str, Any] = {}
     for name in names:
         say(event="start", rival=name)
@@ -61,7 +59,7 @@ def main(
     for size in sizes:
         batch = points.batch(size)
         cotangents = cotangents_of(function, size, 0)
-        for what in kinds:
+        for what, each in moved.items():
             say(event="start", rival="tapeless")
             given = cotangents if problem.takes_cotangents(what) else ()
             ways, expected = ours(function, problem, what, batch, given)
@@ -78,7 +76,7 @@ def main(
                     refused.add((name, what))
                     say(event="note", rival=name, text=str(error))
             say(event="start", rival="")
-            ways |= stream.ways(size, itemsize, threads)
+            ways |= stream.ways(each * size, threads)
             for name, timing in by_turns(ways, seconds=seconds, clock=clock_for(threads)).items():
                 say(
                     event="timed",

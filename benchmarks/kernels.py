@@ -58,7 +58,7 @@ def run_cell(kernel: str, dtype: str, threads: int, plan: Found) -> tuple[list[F
             "dtype": dtype,
             "threads": threads,
             "sizes": sizes,
-            "kinds": list(KINDS),
+            "moved": moved,
             "names": names,
             "seconds": plan["seconds"],
         }

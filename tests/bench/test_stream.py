@@ -5,11 +5,12 @@ from __future__ import annotations
 import ctypes
 import shutil
 import subprocess
+from itertools import pairwise
 
 import numpy as np
 import pytest
 
-from tapeless.bench.stream import ARRAYS, load_stream, source
+from tapeless.bench.stream import ARRAYS, Stream, load_stream, source
 
 
 @pytest.fixture(scope="module")
@@ -58,9 +59,9 @@ def test_every_element_is_written(stream, name, count):
     assert not raw[start + count * 8 : start + room * 8].any()
 
 
-@pytest.mark.parametrize(("elements", "threads"), [(1, 1), (1, 3), (1000, 1), (1000, 2), (10, 4)])
-def test_ways_of_any_size_and_number_of_threads(stream, elements, threads):
-    ways = stream.ways(elements, 8, threads)
+@pytest.mark.parametrize(("moved", "threads"), [(4, 1), (24, 3), (24_000, 1), (24_000, 2), (200, 4)])
+def test_ways_of_any_size_and_number_of_threads(stream, moved, threads):
+    ways = stream.ways(moved, threads)
     expected = {name for name in ARRAYS if stream.nontemporal or "non-temporal" not in name}
     assert set(ways) == expected
     for way in ways.values():
@@ -68,10 +69,31 @@ def test_ways_of_any_size_and_number_of_threads(stream, elements, threads):
         assert way.repeats >= 1
 
 
-def test_bytes_count_not_elements(stream):
-    """Single precision moves half the bytes, so the work is repeated twice as often."""
-    wide, narrow = (stream.ways(1000, itemsize, 1)["copy"].repeats for itemsize in (8, 4))
-    assert narrow == pytest.approx(2 * wide, rel=0.01)
+class Recorder:
+    """In place of the library: notes what its functions are called with."""
+
+    def __init__(self, calls):
+        self._calls = calls
+
+    def __getattr__(self, name):
+        return lambda *arguments: self._calls.append(arguments)
+
+
+@pytest.mark.parametrize("threads", [1, 2, 3])
+def test_all_measures_move_as_many_bytes(stream, threads):
+    calls = []
+    for way in Stream(Recorder(calls), stream.nontemporal).ways(48_000, threads).values():
+        del calls[:]
+        way.call()
+        arrays = len(calls[0]) - 2
+        places = [range(pointer, pointer + 8 * call[-2]) for call in calls for pointer in call[:arrays]]
+        assert sum(map(len, places)) == 48_000
+        assert all(one.stop <= two.start for one, two in pairwise(sorted(places, key=lambda r: r.start)))
+
+
+def test_the_work_is_repeated_until_the_call_does_not_count(stream):
+    assert stream.ways(1 << 30, 1)["copy"].repeats == 1
+    assert stream.ways(1 << 12, 1)["copy"].repeats == 1 << 10
 
 
 def test_it_says_whether_it_has_nontemporal_stores(stream):

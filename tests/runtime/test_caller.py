@@ -355,6 +355,28 @@ def test_memory_is_used_again_and_let_go(line, extension):
     assert line((x, x, x))[0][0] == 2.0
 
 
+@pytest.mark.parametrize("size", [30_000, 100_000])
+def test_what_is_kept_is_bounded_by_the_user_and_counted(line, extension, size):
+    x = np.ones(size)
+    line((x, x, x))  # after one that was long for it, the caller has the driver
+    extension.release()
+    assert extension.release() == 0
+    try:
+        line((x, x, x))
+        assert x.nbytes <= extension.release() <= 1.3 * x.nbytes
+        extension.limit(x.nbytes - 1)
+        line((x, x, x))
+        assert extension.release() == 0
+        extension.limit(1 << 70)  # no more than is worth keeping
+        many = [line((x, x, x)) for _ in range(16 * (1 << 20) // x.nbytes + 2)]
+        del many
+        assert 3 << 20 < extension.release() <= 16 << 20
+        with pytest.raises(TypeError):
+            extension.limit("much")
+    finally:
+        extension.limit(1 << 70)
+
+
 def test_results_are_seen_by_memory_statistics(line, extension):
     x = np.ones(1000)
     line((x, x, x))

@@ -229,7 +229,15 @@ def test_driver_compiles_without_a_warning(driver_folder, command, level, machin
     subprocess.run([command, level, *strict, *machine, *files], cwd=driver_folder, check=True)
 
 
-@pytest.mark.parametrize("streams", [(), ("-DSTREAM_FROM=0",)], ids=["in cache", "streamed"])
+@pytest.mark.parametrize(
+    "streams",
+    [
+        (),
+        ("-DSTREAM_FROM=0", "-DHALF_STAY=1e9", "-DSOME_STAY=1e9"),
+        ("-DSTREAM_FROM=0", "-DHALF_STAY=0", "-DSOME_STAY=0"),
+    ],
+    ids=["in cache", "half of it streamed", "streamed"],
+)
 @pytest.mark.parametrize(
     "sanitizer", [(), ("address,undefined",), ("thread",)], ids=["plain", "memory", "threads"]
 )

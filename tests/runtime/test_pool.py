@@ -12,10 +12,11 @@ import numpy as np
 import pytest
 
 import tapeless as tl
-from tapeless.runtime.pool import SMALLEST, Pool
+from tapeless.runtime import pool as pool_module
+from tapeless.runtime.pool import SMALLEST, Pool, release_with_pool
 
 DOUBLE = np.dtype("float64")
-N = SMALLEST // 8 + 8192  # with room to the next size of block
+N = SMALLEST // 8 + 1000  # with room to the next size of block
 
 
 def address(array):
@@ -113,6 +114,13 @@ def test_memory_is_released_on_request():
     assert released >= x.nbytes
     assert tl.release_memory() == 0
     np.testing.assert_array_equal(kept, 2 * x)
+
+
+def test_what_else_keeps_memory_is_asked_as_well(monkeypatch):
+    tl.release_memory()
+    monkeypatch.setattr(pool_module, "_others", [lambda: 300, lambda: 21])
+    release_with_pool(lambda: 4000)
+    assert tl.release_memory() == 4321
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")

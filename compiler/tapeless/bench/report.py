@@ -125,13 +125,9 @@ class Report:
         return None if theirs is None or ours is None else theirs.timing.median / ours.timing.median
 
     def bandwidth(self, what: str, size: int, way: str = OURS) -> float | None:
-        """Return bytes read and written per second, by tapeless or a peer, or by a measure of bandwidth."""
+        """Return bytes read and written per second, by tapeless or a peer, or by a measure, which moves as many."""
         cell = self.cell(what, size, way)
-        if cell is None:
-            return None
-        itemsize = 4 if self.dtype == "float32" else 8
-        moved = ARRAYS[way] * itemsize if way in ARRAYS else self.work[what].bytes
-        return moved * size / cell.timing.median
+        return None if cell is None else self.work[what].bytes * size / cell.timing.median
 
     def limit(self, what: str, size: int) -> float | None:
         """Return the bandwidth of the faster triad, timed by turns with the functions."""

@@ -31,6 +31,8 @@ LARGE: Final = 2000
 
 _COPIES: Final = 4
 """Arrays held per number of a batch: ours, those of peers that have their own, temporaries."""
+_STREAMS: Final = 2
+"""The same for the measures of bandwidth: three arrays of half as many bytes."""
 _AGREE: Final = {"float64": 1e-7, "float32": 2e-2}
 """Larger relative differences are pointed out."""
 _ALIGNMENT: Final = 64
@@ -143,7 +145,7 @@ class _Session:
         free = free_memory()
         if free is None:
             return list(sizes)
-        numbers = max(work.reads + work.writes for work in self.work.values()) * _COPIES + 3
+        numbers = max(work.reads + work.writes for work in self.work.values()) * (_COPIES + _STREAMS)
         each = numbers * np.dtype(self.function.dtype).itemsize
         kept = [size for size in sizes if size * each < 0.8 * free]
         for size in sizes:
@@ -192,7 +194,7 @@ class _Session:
             except Exception as error:
                 self.refused.add((name, what))
                 self._note(_refusal(f"{name}, {what}", error))
-        ways |= self.stream.ways(size, np.dtype(self.function.dtype).itemsize, self.settings.threads)
+        ways |= self.stream.ways(size * self.work[what].bytes, self.settings.threads)
         clock = clock_for(self.settings.threads)
         for name, timing in by_turns(ways, seconds=seconds, clock=clock).items():
             self.cells.append(Cell(what, size, name, timing, differences.get(name)))

@@ -49,32 +49,34 @@ class Stream:
     library: ctypes.CDLL
     nontemporal: bool
 
-    def ways(self, elements: int, itemsize: int, threads: int) -> Mapping[str, Way]:
-        """Return the measures over arrays of so many elements.
+    def ways(self, moved: int, threads: int) -> Mapping[str, Way]:
+        """Return the measures, each reading and writing so many bytes in all its arrays together.
+
+        A function that moves as many then has as good a chance to find them in a cache.
 
         Parameters
         ----------
-        elements, itemsize
-            Of each array; bytes are what counts, and the numbers are always doubles.
+        moved
+            Bytes, rounded to whole elements; at least one element is moved.
         threads
             Threads that share the elements evenly; each goes over its part again and again, as in STREAM.
         """
-        count = max(1, elements * itemsize // 8)
-        part = -(-count // threads)
-        repeats = max(1, _CALL_BYTES // (2 * 8 * count))
-        buffers = [_buffers(min(part, count - first)) for first in range(0, count, part)]
+        counts = {name: max(1, round(moved / (8 * arrays))) for name, arrays in ARRAYS.items()}
+        buffers = [_buffers(-(-counts["copy"] // threads)) for _ in range(threads)]
+        repeats = max(1, _CALL_BYTES // max(moved, 1))
         return {
-            name: Way(self._call(name, buffers, repeats), repeats)
-            for name in ARRAYS
+            name: Way(self._call(name, count, buffers, repeats), repeats)
+            for name, count in counts.items()
             if self.nontemporal or not name.endswith("non-temporal")
         }
 
-    def _call(self, name: str, buffers: list[list[Array]], repeats: int) -> Callable[[], None]:
+    def _call(self, name: str, count: int, buffers: list[list[Array]], repeats: int) -> Callable[[], None]:
         function = getattr(self.library, _SYMBOLS[name])
         jobs = []
-        for arrays in buffers:
+        part = -(-count // len(buffers))
+        for arrays, first in zip(buffers, range(0, count, part), strict=False):
             pointers = [array.ctypes.data for array in arrays[: ARRAYS[name]]]
-            jobs.append(partial(function, *pointers, len(arrays[0]), repeats))
+            jobs.append(partial(function, *pointers, min(part, count - first), repeats))
         if len(jobs) == 1:
             return partial(_keeping, buffers, jobs[0])
         executor = ThreadPoolExecutor(len(jobs))

@@ -45,6 +45,8 @@ _FEW_LANES = 24
 _MOST_BATCHES = 32
 # Elements from which a result may lie in the pool.
 _POOLED = SMALLEST // 8
+# Bytes from which a result lies there that the fast caller makes, which keeps smaller ones itself.
+_LARGE = 1 << 20
 # What the fast caller leaves to the driver, which knows of threads and of stores past the cache: calls whose results
 # have so many elements, or that take so many nanoseconds.
 _MANY = 1 << 15
@@ -336,7 +338,7 @@ class Caller:
             [_address(array) for array, _ in results],
         )
         if self.plan is not None and not self._leads:
-            drive.lead(self.plan, self.signature, POOL.empty, SMALLEST)
+            drive.lead(self.plan, self.signature, POOL.empty, _LARGE)
             self._leads = True
 
     def _deliver(self, position: int, operands: Sequence[_Prepared], target: Array, out: Array | None) -> Any:

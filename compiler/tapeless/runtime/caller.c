@@ -53,8 +53,8 @@ enum { FAILED = -1, NOT_HERE = 0, DONE = 1 };
  * line in front.
  */
 
-enum { LINE = 64, SMALL_CLASSES = 16, LARGEST_POWER = 18, CLASSES = SMALL_CLASSES + 4 * (LARGEST_POWER - 9) };
-enum { MOST_SPARE = 16, MOST_HELD = 1 << 20 };
+enum { LINE = 64, SMALL_CLASSES = 16, LARGEST_POWER = 19, CLASSES = SMALL_CLASSES + 4 * (LARGEST_POWER - 9) };
+enum { MOST_SPARE = 16, MOST_HELD = 16 << 20 /* two sets of eight results, at the largest */ };
 
 typedef struct block {
     struct block *next;
@@ -65,8 +65,8 @@ typedef struct block {
 static struct {
     block *first[CLASSES];
     int count[CLASSES];
-    size_t held;
-} spare;
+    size_t held, limit;
+} spare = {.limit = MOST_HELD};
 
 /* The class of blocks that serve `size` bytes, and their capacity: steps of a line up to a kilobyte, then four steps
  * from power to power of two. -1 for what is too large to be kept. */
@@ -113,7 +113,7 @@ static void block_free(void *data)
         return;
     block *old = (block *)(void *)((char *)data - LINE);
     int class = old->class;
-    if (class < 0 || spare.count[class] >= MOST_SPARE || spare.held + old->capacity > MOST_HELD) {
+    if (class < 0 || spare.count[class] >= MOST_SPARE || spare.held + old->capacity > spare.limit) {
         free(old);
         return;
     }
@@ -1265,9 +1265,10 @@ failed:
     return NULL;
 }
 
-/* release(): free the blocks kept for further results. */
+/* release(): free the blocks kept for further results; how many bytes that were. */
 static PyObject *release(PyObject *module, PyObject *nothing)
 {
+    const size_t held = spare.held;
     (void)module;
     (void)nothing;
     for (int k = 0; k < CLASSES; k++) {
@@ -1279,12 +1280,27 @@ static PyObject *release(PyObject *module, PyObject *nothing)
         spare.count[k] = 0;
     }
     spare.held = 0;
+    return PyLong_FromSize_t(held);
+}
+
+/* limit(bytes): keep no more than so much for further results, nor more than is worth keeping. */
+static PyObject *limit_held(PyObject *module, PyObject *bytes)
+{
+    size_t most = PyLong_AsSize_t(bytes);
+    (void)module;
+    if (most == (size_t)-1 && PyErr_Occurred()) {
+        if (!PyErr_ExceptionMatches(PyExc_OverflowError))
+            return NULL;
+        PyErr_Clear();
+    }
+    spare.limit = most < MOST_HELD ? most : MOST_HELD;
     Py_RETURN_NONE;
 }
 
 static PyMethodDef functions[] = {
     {"specialise", specialise, METH_O, "Return the subclass of Function whose calls go through here."},
-    {"release", release, METH_NOARGS, "Free the memory kept for further results."},
+    {"release", release, METH_NOARGS, "Free the memory kept for further results; return how many bytes that were."},
+    {"limit", limit_held, METH_O, "Keep at most so many bytes for further results."},
     {NULL, NULL, 0, NULL}};
 
 static struct PyModuleDef definition = {

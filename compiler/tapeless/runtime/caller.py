@@ -5,11 +5,14 @@ It is built once for each Python and NumPy. Where there is none, calls go throug
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from tapeless.errors import ArgumentError
 from tapeless.runtime.extension import VARIABLE, Extension, Found, text_beside
+from tapeless.runtime.pool import limit_from_environment, release_with_pool
 
 if TYPE_CHECKING:
     from tapeless.runtime.cache import Cache
@@ -23,6 +26,13 @@ def _numpy_headers() -> tuple[Header, ...]:
     return numpy_headers()
 
 
+def _share_the_pool(extension: Any) -> None:
+    """Bind the blocks that the extension keeps to the limit and the release of all memory for results."""
+    with suppress(ArgumentError):  # whoever asks for a large result is told of it
+        extension.limit(limit_from_environment())
+    release_with_pool(extension.release)
+
+
 EXTENSION: Final = Extension(
     "tapeless_caller",
     lambda: text_beside(__file__, "tapeless.runtime", "caller.c"),
@@ -30,6 +40,7 @@ EXTENSION: Final = Extension(
     headers=_numpy_headers,
     depends=lambda: np.__version__,
     digested=True,
+    ready=_share_the_pool,
 )
 
 

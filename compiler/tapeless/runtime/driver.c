@@ -32,10 +32,21 @@ enum { MAX_DIMENSIONS = 64 };
  * the batch ends. */
 enum { GRAIN = 64, LARGEST_TILE = 512, PIECE = 1024, LONGEST_ROW = 2048, LEAST_SUMMED = 4096, MOST_SUMMED = 32768 };
 enum { TILE_NUMBERS = 3072 /* of all lanes together: a tile stays in first-level cache */ };
-enum { STRIP_BYTES = 512 /* of a lane from one burst of streaming to the next: reading goes on meanwhile */ };
+/* Bytes of a lane from one burst of streaming to the next: half of it for many lanes, twice as much for few. Reading goes
+ * on meanwhile as far as the processor looks ahead, which is some hundred instructions and some sixty stores. */
+enum { STRIP_BYTES = 512, FEW_LANES = 4, MANY_LANES = 10 };
+/* Bytes of a call from which results are streamed, up to which half of them stay in the last cache all the same, and up
+ * to which some do. Constants, for what systems say of caches is of no use: of one processor glibc 2.36 tells the last
+ * caches of all its chiplets together, ten times what a core has. */
 #ifndef STREAM_FROM
-#define STREAM_FROM (16 << 20) /* bytes of a call from which results are streamed; less than that stays in cache */
+#define STREAM_FROM (16 << 20)
+#define HALF_STAY (32 << 20)
+#define SOME_STAY (64 << 20)
 #endif
+
+/* Of the time of memory: up to which a kernel is streamed, where some of it is in cache and where not; and from which
+ * ordinary stores are done beside it. */
+static const double SHORT_KERNEL = 1.1, LONG_KERNEL = 1.5, OVERLAPPING_KERNEL = 0.7;
 
 /* Rough times in nanoseconds. */
 static const double PER_BYTE = 0.03, PER_CACHED_BYTE = 0.012, PER_MOVE = 0.2;
@@ -54,6 +65,7 @@ typedef struct {
     enum how how;
     ptrdiff_t first; /* place of its first lane in the kernel's tables */
     ptrdiff_t room;  /* points of its tile */
+    int stays;       /* whether a result goes through the caches where others are streamed */
     /* Of sums alone: */
     layout kept[2];    /* the dimensions that remain, with the strides of the result */
     ptrdiff_t size[2]; /* their points */
@@ -290,7 +302,7 @@ static void place_result(const plan *p, desk *d, ptrdiff_t k, int last, ptrdiff_
     d->written[k] = there != NULL;
     if (there == NULL) {
         point(d, o, d->tile[k], pitch_of(p, o), -1);
-    } else if (p->strip == 0) {
+    } else if (p->strip == 0 || o->stays) {
         point(d, o, there, o->lane_stride, -1);
     } else {
         point(d, o, d->tile[k], pitch_of(p, o), 0);
@@ -709,6 +721,33 @@ static void weigh(const plan *p, double *bytes, double *moves)
     }
 }
 
+/* Points from one burst of streaming to the next. */
+static ptrdiff_t strip_points(const plan *p, int tables)
+{
+    ptrdiff_t bytes = STRIP_BYTES;
+    if (p->lanes < FEW_LANES && !tables)
+        bytes *= 2;
+    else if (p->lanes > MANY_LANES && !tables)
+        bytes /= 2;
+    return smaller(bytes / p->itemsize, p->tile);
+}
+
+/* Choose results that go through the caches beside others that are streamed. A core streams only so many bytes a second,
+ * fewer than it writes to the last cache: where as many lanes are written as read or more, and the cache has room for
+ * some, the two together are faster than either. More go there from a kernel that computes: it need not wait for them. */
+static void let_some_stay(plan *p, double bytes, int computes)
+{
+    ptrdiff_t written = p->lanes - p->lanes_in, left;
+    if (written < p->lanes_in || bytes > SOME_STAY)
+        return;
+    left = computes || bytes <= HALF_STAY ? written / 2 : (written + 1) / 4;
+    for (ptrdiff_t k = p->n_in; k < p->n_in + p->n_out; k++) {
+        operand *o = &p->operands[k];
+        o->stays = o->how == DIRECT && o->lanes <= left;
+        left -= o->stays ? o->lanes : 0;
+    }
+}
+
 /* Decide on blocks, tiles and streaming; return about how long the call will take in nanoseconds. */
 static double arrange(plan *p, double cost)
 {
@@ -723,16 +762,18 @@ static double arrange(plan *p, double cost)
         tables |= k >= p->n_in && o->how == PACKED && is_table(p, o);
         streams |= k >= p->n_in && o->how != SUMMED;
     }
-    int large = bytes * (double)points >= STREAM_FROM;
+    double all = bytes * (double)points;
+    int large = all >= STREAM_FROM;
     double memory = bytes * (large ? PER_BYTE : PER_CACHED_BYTE);
     double each = (cost > memory ? cost : memory) + moves * PER_MOVE;
     p->tile = tile_points(p->lanes);
     /* Beside a kernel that computes for longer, reading what is overwritten costs nothing; unpacking rows is not beside
      * anything. */
     p->streams_tables = CAN_STREAM && tables && large;
-    p->strip = CAN_STREAM && streams && large && cost < 1.1 * memory ? smaller(STRIP_BYTES / p->itemsize, p->tile) : 0;
-    if (p->strip > 0 && p->lanes <= 5 && !tables)
-        p->strip = smaller(2 * p->strip, p->tile);
+    if (CAN_STREAM && streams && large && cost < (all > HALF_STAY ? LONG_KERNEL : SHORT_KERNEL) * memory) {
+        p->strip = strip_points(p, tables);
+        let_some_stay(p, all, cost > OVERLAPPING_KERNEL * memory);
+    }
     if (sums) {
         p->block = summed_block(p);
     } else {
@@ -753,7 +794,7 @@ static double arrange(plan *p, double cost)
     for (ptrdiff_t k = 0; k < count; k++) {
         operand *o = &p->operands[k];
         if (o->how == DIRECT)
-            o->room = k >= p->n_in ? smaller(p->strip, p->tile) : 0;
+            o->room = k >= p->n_in && !o->stays ? smaller(p->strip, p->tile) : 0;
         else
             o->room = smaller(p->tile + (o->how == CYCLE ? o->batch[0].extent[1] : 0), p->points[0]);
     }

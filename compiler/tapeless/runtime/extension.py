@@ -79,6 +79,8 @@ class Extension:
         Returns what else the extension depends on, as values that JSON knows.
     digested
         Whether the text is part of what `package_digest` covers, so that it need not be read to find what was built.
+    ready
+        Called with the extension when it has been loaded.
     """
 
     def __init__(
@@ -90,6 +92,7 @@ class Extension:
         headers: Callable[[], tuple[Header, ...]] = tuple,
         depends: Callable[[], object] = str,
         digested: bool = False,
+        ready: Callable[[Any], None] | None = None,
     ) -> None:
         self.module = module
         self.read = read
@@ -97,6 +100,7 @@ class Extension:
         self._headers = headers
         self._depends = depends
         self._digested = digested
+        self._ready = ready
         # What this process has loaded, at most one entry; and, by compiler and cache, what could not be had, so that
         # it is tried once. Entries are only ever added, each in one step, so that threads need no lock.
         self._loaded: dict[str, Found] = {}
@@ -198,7 +202,10 @@ class Extension:
 
     def _import(self, path: str) -> Any:
         """Import the extension from a file that has just been verified."""
-        return _import(self.module, path)
+        made = _import(self.module, path)
+        if self._ready is not None:
+            self._ready(made)
+        return made
 
 
 def load_extension(module: str, library: Library) -> Any:

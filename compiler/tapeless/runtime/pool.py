@@ -26,8 +26,8 @@ from tapeless.runtime.light import NamedTuple
 
 Array = np.ndarray[Any, Any]
 
-SMALLEST: Final = 1 << 20
-"""Bytes from which a result is large; below, the allocator of the C library is as good."""
+SMALLEST: Final = 1 << 18
+"""Bytes from which a result lies in a block; the C library gives such memory back, and has to get it afresh."""
 VARIABLE: Final = "TAPELESS_POOL_LIMIT"
 _SHARE: Final = 8
 """Unless told otherwise, idle blocks take at most this part of the memory of the machine."""
@@ -106,7 +106,7 @@ class Pool:
     def limit(self) -> int:
         """Bytes that are kept idle at most."""
         if self._limit is None:
-            self._limit = _default_limit()
+            self._limit = limit_from_environment()
         return self._limit
 
     @property
@@ -233,8 +233,14 @@ def _rounded(size: int) -> int:
     return -(-size // step) * step
 
 
-def _default_limit() -> int:
-    """Read the variable, once; without it, take a share of the machine's memory."""
+def limit_from_environment() -> int:
+    """Return the bytes that the user lets wait; unless told, a share of the machine's memory.
+
+    Raises
+    ------
+    ArgumentError
+        `TAPELESS_POOL_LIMIT` is not a number of bytes.
+    """
     text = os.environ.get(VARIABLE, "").strip()
     if text:
         if not (text.isascii() and text.isdecimal()):
@@ -253,6 +259,15 @@ POOL: Final = Pool()
 os.register_at_fork(after_in_child=POOL.release)
 
 
+# What else keeps memory for results.
+_others: list[Callable[[], int]] = []
+
+
+def release_with_pool(release: Callable[[], int]) -> None:
+    """Have a function that returns memory to the system, and tells how many bytes, called by `release_memory`."""
+    _others.append(release)
+
+
 def release_memory() -> int:
     """Return the memory that is kept for large results to the system.
 
@@ -268,4 +283,4 @@ def release_memory() -> int:
     Memory is kept because using it again is several times faster than getting it afresh: at most an eighth of the
     machine's memory, or as many bytes as `TAPELESS_POOL_LIMIT` says.
     """
-    return POOL.release()
+    return POOL.release() + sum([release() for release in _others])
