@@ -34,6 +34,11 @@ _TEMPLATES: Final = {
     **{op: f"{op}({{0}}, {{1}})" for op in ("atan2", "hypot", "copysign", "fmod")},
     "loggamma": "lgamma({0})",
     "abs": "fabs({0})",
+    # As one would write them by hand.
+    "sech2": "1/cosh({0})**2",
+    "gauss": "exp(-({0}*{0}))",
+    "expit": "1/(1 + exp(-({0})))",
+    "softplus": "log(1 + exp({0}))",
     "max": "{0} if {0} > {1} or {0} != {0} else {1}",
     "min": "{0} if {0} < {1} or {0} != {0} else {1}",
     "sign": "{0} if {0} != {0} else real({0} > 0) - real({0} < 0)",
