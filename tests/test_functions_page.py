@@ -28,7 +28,11 @@ def table():
         if row.name not in names:
             continue
         args = ", ".join(row.args) if not row.nary else "a, b, ..."
-        rules = "through sympy" if row.rules is None else "; ".join(f"`{rule}`" for rule in row.rules)
+        rules = (
+            "through sympy"
+            if row.rules is None
+            else "; ".join(f"`{rule}`" if rule else "not known" for rule in row.rules)
+        )
         edges = "; ".join(f"({', '.join(f'{a:g}' for a in e.args)}): {e.why}" for e in row.edges[:1])
         domain = "all real numbers" if row.domain == REAL else f"`{row.domain}`"
         also = [name for name in names[row.name] if name != row.name]

@@ -242,7 +242,10 @@ def compile_command(
 
 def _show_compiled(function: Function) -> None:
     click.echo(f"{_head(function.program)}, {function.dtype}, {function.signature}\n")
-    _show_formulas(function.program, function.wrt)
+    try:
+        _show_formulas(function.program, function.wrt)
+    except DerivativeError as error:
+        click.echo(f"\nbackward\n  none: {error}")
     click.echo("\noperations per point")
     _show_table([(f"  {kind}", *_operations(function, kind)) for kind in TOGETHER])
 

@@ -216,11 +216,11 @@ def test_outputs_that_are_not_used():
 
 
 def test_a_derivative_that_c_cannot_express_is_an_error_of_the_backward():
-    f = tl.compile("loggamma(x)").to_torch()
+    f = tl.compile("besselj(x, 0)").to_torch()
     x = leaf(3, low=1, high=2)
     for transformed in (lambda: f(x), lambda: torch.func.vmap(f)(x)):
         out = transformed()
-        torch.testing.assert_close(out, torch.lgamma(x))
+        torch.testing.assert_close(out, torch.zeros_like(x))
         with pytest.raises(tl.DerivativeError):
             out.sum().backward()
 

@@ -1,8 +1,8 @@
 """Where the table of primitives ends: derivatives by sympy's `fdiff`, each rule converted once.
 
 The rule of a function is asked of sympy on symbols, converted to a small Program whose inputs are the
-function's arguments, and grafted wherever it is needed. What it calls in turn may again lie outside the table
-(the derivative of gamma holds polygamma) and is differentiated in the same way.
+function's arguments, and grafted wherever it is needed. What it calls in turn may again lie outside the table and
+is differentiated in the same way.
 """
 
 from __future__ import annotations
@@ -15,17 +15,11 @@ import sympy
 
 from tapeless.errors import DerivativeError, TapelessError
 from tapeless.frontend.symbolic import Argument, Result, class_of, program_from_sympy
-from tapeless.frontend.vocabulary import PRIMITIVE_OF
 from tapeless.ir.graph import Builder
 from tapeless.ir.inline import inline
-from tapeless.ir.primitives import PRIMITIVES, Extern
+from tapeless.ir.primitives import Extern
 from tapeless.ir.program import Program
 from tapeless.ir.rules import Link
-
-_CLASSES: Final[dict[str, Any]] = {
-    op: kind for kind, op in PRIMITIVE_OF.items() if PRIMITIVES[op].rules is None
-}
-
 
 _sympy: Final[Any] = sympy  # which has no annotations
 
@@ -111,8 +105,7 @@ def rule_of(kind: type[sympy.Function], arity: int, position: int) -> Program:
 
 def _class_of_node(builder: Builder, node: int) -> type[sympy.Function]:
     function = builder.payloads[node]
-    if not isinstance(function, Extern):
-        return _CLASSES[builder.ops[node]]  # type: ignore[no-any-return]
+    assert isinstance(function, Extern)  # the rows of the table have rules
     try:
         return class_of(function)
     except (ImportError, AttributeError) as problem:

@@ -19,6 +19,7 @@ import numpy as np
 from tapeless.errors import ArgumentError
 from tapeless.frontend import traced, traced_array
 from tapeless.ir.primitives import NAMELESS, PRIMITIVES, REAL, Primitive
+from tapeless.ir.special_meaning import MEANING, in_double
 
 # ---- numbers: what each primitive is in NumPy
 
@@ -76,6 +77,21 @@ def _fdim(a: Any, b: Any) -> Any:
         return np.where(a <= b, 0.0, a - b)
 
 
+def _special(name: str) -> Callable[..., Any]:
+    """Return the elementwise form of a special function: right, and slow."""
+    function = in_double(name)
+
+    def value(*args: float) -> float:
+        try:
+            return function(*args)
+        except ValueError:
+            return math.nan
+        except OverflowError:
+            return math.inf
+
+    return _of_math(value)
+
+
 def _fold(join: Callable[[Any, Any], Any]) -> Callable[..., Any]:
     def value(first: Any, *others: Any) -> Any:
         for other in others:
@@ -106,6 +122,7 @@ _OF_NUMBERS: Final[dict[str, Callable[..., Any]]] = {
     "erfc": _of_math(math.erfc),
     "gamma": _of_math(_gamma),
     "loggamma": _of_math(_loggamma),
+    **{name: _special(name) for name in MEANING},
     "abs": np.absolute,
     "heaviside": lambda x: np.heaviside(x, x.dtype.type(0.5)),
     "round": np.rint,
@@ -236,7 +253,11 @@ def _details(row: Primitive) -> str:
     lines.append("Defined for all real numbers." if row.domain == REAL else f"Defined where {row.domain}.")
     if row.rules:
         for arg, rule in zip(row.args, row.rules, strict=True):
-            lines.append(f"With the cotangent y_bar of the result y, {arg} receives {rule}.")
+            lines.append(
+                f"With the cotangent y_bar of the result y, {arg} receives {rule}."
+                if rule
+                else f"The derivative by {arg} is not known."
+            )
     if row.source:
         lines.append(f"Source: {row.source}.")
     return "\n".join(lines) + "\n"

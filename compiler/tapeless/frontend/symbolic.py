@@ -24,7 +24,7 @@ from sympy.tensor.indexed import Indexed
 
 from tapeless.errors import ArgumentError, UnsupportedError
 from tapeless.frontend.vocabulary import PRIMITIVE_OF, InOrder
-from tapeless.ir import recipes
+from tapeless.ir import recipes, special_recipes
 from tapeless.ir.graph import ONE, ZERO, Builder
 from tapeless.ir.notation import is_decimal
 from tapeless.ir.primitives import Extern
@@ -667,6 +667,20 @@ _IDENTITIES: Final[dict[type, _Row]] = {
     sympy.frac: _function(recipes.frac),
     sympy.Heaviside: _function(recipes.heaviside),
     sympy.factorial: _function(recipes.factorial),
+    sympy.trigamma: _function(special_recipes.trigamma),
+    sympy.harmonic: _function(special_recipes.harmonic),
+    sympy.LambertW: _function(special_recipes.lambertw),
+    sympy.zeta: _function(special_recipes.zeta),
+    sympy.elliptic_e: _function(special_recipes.elliptic_e),
+    sympy.lowergamma: _function(special_recipes.lower_gamma),
+    sympy.uppergamma: _function(special_recipes.upper_gamma),
+    sympy.expint: _function(special_recipes.expint),
+    sympy.li: _function(special_recipes.log_integral),
+    sympy.betainc: _function(special_recipes.incomplete_beta),
+    sympy.betainc_regularized: _function(special_recipes.regularised_beta),
+    sympy.jn: _function(special_recipes.spherical("besselj")),
+    sympy.yn: _function(special_recipes.spherical("bessely")),
+    sympy.erfi: _function(special_recipes.erfi),
     sympy.erf2: _function(recipes.erf2),
     # of a real number
     sympy.re: _function(lambda b, x: x),
@@ -690,7 +704,6 @@ _REMEDIES: Final[dict[type, str]] = {
     sympy.arg: "the argument of a complex number; for two real numbers write atan2(y, x)",
     sympy.DiracDelta: "it is no function; a step Heaviside(x) has derivative 0 here",
     sympy.binomial: "write it with gamma: .rewrite(gamma)",
-    sympy.beta: "write it with gamma: .rewrite(gamma)",
     sympy.Sum: _UNEVALUATED,
     sympy.Product: _UNEVALUATED,
     sympy.Integral: _UNEVALUATED,

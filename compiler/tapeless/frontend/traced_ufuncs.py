@@ -20,7 +20,7 @@ from tapeless.frontend.traced_array import (
     traced_truths,
 )
 from tapeless.frontend.traced_functions import accumulated, folded, matmul, vecdot
-from tapeless.ir import recipes
+from tapeless.ir import recipes, special_recipes
 from tapeless.ir.graph import Builder
 
 
@@ -104,12 +104,28 @@ SCIPY: Final[dict[str, Build]] = {
     "loggamma": recipes.log_of_gamma,
     "exp10": recipes.exp10,
     "expit": recipes.expit,
-    "logit": recipes.logit,
+    **{
+        name: recipes.primitive(op)
+        for name, op in {
+            "psi": "digamma", "beta": "beta", "betaln": "lbeta", "erfinv": "erfinv", "erfcinv": "erfcinv",
+            "erfcx": "erfcx", "log_ndtr": "log_ndtr", "ndtri": "ndtri", "dawsn": "dawson", "logit": "logit",
+            "gammainc": "gammainc", "gammaincc": "gammaincc", "betainc": "betainc", "expn": "expint",
+            "expi": "expi", "jv": "besselj", "yv": "bessely", "iv": "besseli", "kv": "besselk", "yn": "bessely",
+            "kn": "besselk", "ellipk": "elliptic_k", "ellipe": "elliptic_e",
+        }.items()
+    },
+    **{
+        f"{name}{order}": special_recipes.of_order(op, order)
+        for name, op in {"j": "besselj", "y": "bessely", "i": "besseli", "k": "besselk"}.items()
+        for order in (0, 1)
+    },
+    "exp1": special_recipes.e1,
+    "erfi": special_recipes.erfi,
     "log_expit": recipes.log_expit,
     "ndtr": recipes.ndtr,
     "xlogy": recipes.xlogy,
     "xlog1py": recipes.xlog1py,
-}
+}  # fmt: skip
 """The ufuncs of scipy.special whose meaning the table can say."""
 
 

@@ -6,7 +6,9 @@ writer back. sympy's own classes stand for primitives wherever it has them; what
 
 from __future__ import annotations
 
+import ast
 import math
+import operator
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -18,6 +20,9 @@ import sympy
 from sympy.codegen import cfunctions
 from sympy.core.operations import LatticeOp
 from sympy.logic.boolalg import BooleanFunction
+
+from tapeless.ir.primitives import PRIMITIVES
+from tapeless.ir.special_meaning import MEANING, in_double
 
 # ---- building without evaluation
 
@@ -285,6 +290,165 @@ class Fmin(_Selection):
         return min(args)
 
 
+# ---- special functions that sympy lacks
+
+
+class SpecialFunction(RealFunction):
+    """A special function of the table of primitives; its derivatives are those of the table."""
+
+    def _numeric(self, *args: Any) -> Any:
+        return MEANING[self.spelling](mpmath.mp, *args)
+
+    def fdiff(self, argindex: int = 1) -> Any:
+        """Return the partial derivative, by the rule in the table."""
+        self._refuse_index(argindex)
+        row = PRIMITIVES[self.spelling]
+        rule = row.rules[argindex - 1] if row.rules else ""
+        if not rule:
+            raise sympy.core.function.ArgumentIndexError(self, argindex)
+        names = dict(zip(row.args, self.args, strict=True))
+        return _from_rule(ast.parse(rule, mode="eval").body, {**names, "y": self, "y_bar": sympy.S.One})
+
+
+def _from_rule(tree: ast.expr, names: Mapping[str, Any]) -> Any:
+    """Return a term of a rule of the table as sympy."""
+    match tree:
+        case ast.Constant(value=value):
+            return sympy.Rational(str(value))
+        case ast.Name(id="pi"):
+            return sympy.pi
+        case ast.Name(id=name):
+            return names[name]
+        case ast.UnaryOp(operand=operand):
+            return -_from_rule(operand, names)
+        case ast.BinOp(left=left, op=op, right=right):
+            return _ARITHMETIC[type(op)](_from_rule(left, names), _from_rule(right, names))
+        case ast.Call(
+            func=ast.Name(id="where"), args=[ast.Compare(left=left, comparators=[right]), here, there]
+        ):
+            point = sympy.Eq(_from_rule(left, names), _from_rule(right, names))
+            return sympy.Piecewise((_from_rule(here, names), point), (_from_rule(there, names), True))
+        case ast.Call(func=ast.Name(id=name), args=args):
+            return FUNCTIONS[name].build(*(_from_rule(arg, names) for arg in args))
+    raise ValueError(f"a rule with {ast.unparse(tree)!r} has no form in sympy")
+
+
+_ARITHMETIC: Final[Mapping[type, Callable[[Any, Any], Any]]] = MappingProxyType(
+    {
+        ast.Add: operator.add,
+        ast.Sub: operator.sub,
+        ast.Mult: operator.mul,
+        ast.Div: operator.truediv,
+        ast.Pow: operator.pow,
+    }
+)
+
+
+class LogBeta(SpecialFunction):
+    """The logarithm of the beta function of positive numbers."""
+
+    spelling = "lbeta"
+    nargs = 2
+
+
+class Erfcx(SpecialFunction):
+    """exp(x**2)*erfc(x)."""
+
+    spelling = "erfcx"
+    nargs = 1
+
+
+class Ierfcx(SpecialFunction):
+    """exp(x**2) times the n-th repeated integral of erfc."""
+
+    spelling = "ierfcx"
+    nargs = 2
+
+
+class LogNdtr(SpecialFunction):
+    """The logarithm of the standard normal distribution function."""
+
+    spelling = "log_ndtr"
+    nargs = 1
+
+
+class Ndtri(SpecialFunction):
+    """The inverse of the standard normal distribution function."""
+
+    spelling = "ndtri"
+    nargs = 1
+
+
+class Dawson(SpecialFunction):
+    """Dawson's integral, exp(-x**2) times the integral of exp(t**2) from 0 to x."""
+
+    spelling = "dawson"
+    nargs = 1
+
+
+class DawsonSlope(SpecialFunction):
+    """The derivative of Dawson's integral, 1 - 2*x*dawson(x)."""
+
+    spelling = "dawson_slope"
+    nargs = 1
+
+
+class Logit(SpecialFunction):
+    """log(x/(1 - x))."""
+
+    spelling = "logit"
+    nargs = 1
+
+
+class LambertWLower(SpecialFunction):
+    """The branch -1 of Lambert's W: y*exp(y) = x with y <= -1."""
+
+    spelling = "lambertw_lower"
+    nargs = 1
+
+
+class GammaInc(SpecialFunction):
+    """The lower incomplete gamma function over gamma(a)."""
+
+    spelling = "gammainc"
+    nargs = 2
+
+
+class GammaIncC(SpecialFunction):
+    """The upper incomplete gamma function over gamma(a)."""
+
+    spelling = "gammaincc"
+    nargs = 2
+
+
+class GammaDensity(SpecialFunction):
+    """x**(a - 1)*exp(-x)/gamma(a)."""
+
+    spelling = "gamma_density"
+    nargs = 2
+
+
+class BetaInc(SpecialFunction):
+    """The incomplete beta function over beta(a, b)."""
+
+    spelling = "betainc"
+    nargs = 3
+
+
+class BetaDensity(SpecialFunction):
+    """x**(a - 1)*(1 - x)**(b - 1)/beta(a, b)."""
+
+    spelling = "beta_density"
+    nargs = 3
+
+
+class EllipticD(SpecialFunction):
+    """(K(m) - E(m))/m of the complete elliptic integrals."""
+
+    spelling = "elliptic_d"
+    nargs = 1
+
+
 def _trunc(x: Any) -> Any:
     return mpmath.floor(x) if x >= 0 else mpmath.ceil(x)
 
@@ -411,6 +575,11 @@ def _entry(
     return _Entry(primitive, kind, Word(primitive, args, _of_class(kind), value, meaning, also=also))
 
 
+def _special(name: str, kind: Any, *, also: tuple[str, ...], meaning: str) -> _Entry:
+    """Return the entry of a special function, its arguments as in the table of primitives."""
+    return _entry(name, kind, in_double(name), PRIMITIVES[name].args, also=also, meaning=meaning)
+
+
 _ENTRIES: Final = (
     _entry("exp", sympy.exp, math.exp),
     _entry("exp2", cfunctions.exp2, lambda x: math.pow(2, x), meaning="2**x"),
@@ -444,6 +613,50 @@ _ENTRIES: Final = (
     _entry("erfc", sympy.erfc, math.erfc, meaning="1 - erf(x), accurate for large x"),
     _entry("gamma", sympy.gamma, math.gamma, also=("tgamma",)),
     _entry("loggamma", sympy.loggamma, math.lgamma, also=("lgamma",), meaning="the logarithm of gamma(x)"),
+    *(
+        _special(name, kind, also=also, meaning=meaning)
+        for name, kind, also, meaning in (
+            ("digamma", sympy.digamma, ("psi",), "the derivative of loggamma(x)"),
+            ("polygamma", sympy.polygamma, (), "the n-th derivative of digamma(x), n a whole number"),
+            ("beta", sympy.beta, (), "gamma(a)*gamma(b)/gamma(a + b)"),
+            ("lbeta", LogBeta, ("betaln",), "log(beta(a, b))"),
+            ("erfinv", sympy.erfinv, (), "the inverse of erf"),
+            ("erfcinv", sympy.erfcinv, (), "the inverse of erfc"),
+            ("erfcx", Erfcx, (), "exp(x**2)*erfc(x)"),
+            ("ierfcx", Ierfcx, (), "exp(x**2) times the n-th repeated integral of erfc"),
+            ("log_ndtr", LogNdtr, (), "log(erfc(-x/sqrt(2))/2)"),
+            ("ndtri", Ndtri, (), "the inverse of ndtr"),
+            ("dawson", Dawson, ("dawsn",), "exp(-x**2) times the integral of exp(t**2) from 0 to x"),
+            ("dawson_slope", DawsonSlope, (), "1 - 2*x*dawson(x)"),
+            ("logit", Logit, (), "log(x/(1 - x))"),
+            ("lambertw", sympy.LambertW, (), "y with y*exp(y) = x and y >= -1"),
+            ("lambertw_lower", LambertWLower, (), "y with y*exp(y) = x and y <= -1"),
+            ("gammainc", GammaInc, (), "the lower incomplete gamma function, over gamma(a)"),
+            ("gammaincc", GammaIncC, (), "the upper incomplete gamma function, over gamma(a)"),
+            ("gamma_density", GammaDensity, (), "x**(a - 1)*exp(-x)/gamma(a)"),
+            ("betainc", BetaInc, (), "the incomplete beta function from 0 to x, over beta(a, b)"),
+            ("beta_density", BetaDensity, (), "x**(a - 1)*(1 - x)**(b - 1)/beta(a, b)"),
+            (
+                "expint",
+                sympy.expint,
+                ("expn",),
+                "the integral of exp(-x*t)/t**n from t = 1, n a whole number",
+            ),
+            ("expi", sympy.Ei, ("Ei",), "the exponential integral Ei(x)"),
+            ("besselj", sympy.besselj, ("jv",), "the Bessel function J of order v"),
+            ("bessely", sympy.bessely, ("yv",), "the Bessel function Y of order v"),
+            ("besseli", sympy.besseli, ("iv",), "the modified Bessel function I of order v"),
+            ("besselk", sympy.besselk, ("kv",), "the modified Bessel function K of order v"),
+            ("airyai", sympy.airyai, (), "Ai(x)"),
+            ("airyai_slope", sympy.airyaiprime, (), "the derivative of Ai(x)"),
+            ("airybi", sympy.airybi, (), "Bi(x)"),
+            ("airybi_slope", sympy.airybiprime, (), "the derivative of Bi(x)"),
+            ("elliptic_k", sympy.elliptic_k, ("ellipk",), "the complete elliptic integral K, of x = k**2"),
+            ("elliptic_e", sympy.elliptic_e, ("ellipe",), "the complete elliptic integral E, of x = k**2"),
+            ("elliptic_d", EllipticD, (), "(elliptic_k(x) - elliptic_e(x))/x"),
+            ("zeta", sympy.zeta, (), "the sum of (a + k)**-s over k = 0, 1, ...; a = 1 for Riemann's"),
+        )
+    ),
     _entry("abs", sympy.Abs, abs, also=("Abs", "fabs", "absolute")),
     _entry("sign", sympy.sign, _sign, meaning="-1, 0 or 1"),
     _entry("heaviside", sympy.Heaviside, _heaviside, also=("Heaviside",), meaning="0, 1/2 or 1"),
@@ -502,6 +715,15 @@ def _ldexp(x: Any, n: Any, make: _Make = unevaluated) -> Any:
     return make(sympy.Mul, x, make(sympy.Pow, sympy.Integer(2), n))
 
 
+def _ndtr(x: Any, make: _Make = unevaluated) -> Any:
+    t = make(sympy.Mul, sympy.S.NegativeOne, x, make(sympy.Pow, sympy.Integer(2), -sympy.S.Half))
+    return make(sympy.Mul, sympy.S.Half, make(sympy.erfc, t))
+
+
+def _e1(x: Any, make: _Make = unevaluated) -> Any:
+    return make(sympy.expint, sympy.S.One, x)
+
+
 def _clip(x: Any, low: Any, high: Any, make: _Make = unevaluated) -> Any:
     return make(sympy.Min, make(sympy.Max, x, low), high)
 
@@ -538,6 +760,11 @@ _REWRITTEN: Final = (
         "min(max(x, low), high)",
         also=("clamp",),
     ),
+    Word(
+        "trigamma", _X, _of_class(sympy.trigamma), lambda x: in_double("polygamma")(1.0, x), "polygamma(1, x)"
+    ),
+    Word("ndtr", _X, _ndtr, lambda x: math.erfc(-x / math.sqrt(2)) / 2, "erfc(-x/sqrt(2))/2"),
+    Word("e1", _X, _e1, lambda x: in_double("expint")(1.0, x), "expint(1, x)", also=("E1", "exp1")),
     _written("sec", sympy.sec, _inverse(math.cos), "1/cos(x)"),
     _written("csc", sympy.csc, _inverse(math.sin), "1/sin(x)"),
     _written("cot", sympy.cot, _inverse(math.tan), "1/tan(x)"),
@@ -571,16 +798,13 @@ ADVICE: Final[Mapping[str, str]] = MappingProxyType(
         "sigmoid": "write 1/(1 + exp(-x))",
         "expit": "write 1/(1 + exp(-x))",
         "logistic": "write 1/(1 + exp(-x))",
-        "logit": "write log(x/(1 - x))",
         "relu": "write max(x, 0)",
         "softplus": "write log(1 + exp(x))",
         "silu": "write x/(1 + exp(-x))",
         "swish": "write x/(1 + exp(-x))",
         "gelu": "write x*(1 + erf(x/sqrt(2)))/2",
         "exp10": "write 10**x",
-        "erfcx": "write exp(x**2)*erfc(x)",
         "factorial": "write gamma(n + 1)",
-        "beta": "write exp(loggamma(a) + loggamma(b) - loggamma(a + b))",
         "mod": "write fmod(x, y), of the sign of x, or x - y*floor(x/y), of the sign of y",
         "Mod": "write fmod(x, y), of the sign of x, or x - y*floor(x/y), of the sign of y",
         "root": "write x**(1/n)",
@@ -597,7 +821,6 @@ ADVICE: Final[Mapping[str, str]] = MappingProxyType(
         "frac": "write x - floor(x)",
         "frexp": "it gives two numbers; write logb(x) for the exponent",
         "modf": "it gives two numbers; write trunc(x) and x - trunc(x)",
-        "digamma": "it is not in the table; C has no such function",
         "diff": "derivatives are made of the whole formula; ask the compiled function for them",
         "Derivative": "derivatives are made of the whole formula; ask the compiled function for them",
         "Function": "a formula holds known functions only",

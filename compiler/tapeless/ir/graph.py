@@ -818,4 +818,5 @@ _PEEPHOLES: Final[dict[str, Callable[..., int | None]]] = {
     "trunc": _stepwise(int),
     "round": _stepwise(round),
     "fma": _fma,
+    "polygamma": lambda b, n, x: b.call("digamma", x) if b.rational_value(n) == 0 else None,
 }

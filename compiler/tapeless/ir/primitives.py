@@ -8,8 +8,9 @@ text serves reverse mode (put in the cotangent) and forward mode (put in the tan
 exactly nothing, whatever the rule would give there (a NaN included). They carry the conventions at ties and
 edges.
 
-A rule of `"0"` means that the derivative is zero wherever it exists. `rules=None` means that the table ends
-here and sympy's `fdiff` is asked. The table knows no target.
+A rule of `"0"` means that the derivative is zero wherever it exists; a rule of `""` that it is not known, and who
+asks for it gets an error. `rules=None` means that the table ends here and sympy's `fdiff` is asked. The table knows
+no target. The special functions have a file of their own, special.py.
 
 References: DLMF is the NIST Digital Library of Mathematical Functions; C11 is ISO/IEC 9899:2011.
 """
@@ -19,78 +20,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-REAL: Final = "real"
-"""Domain of a primitive that is defined for all real arguments."""
-
-Interval = tuple[float, float]
-
-
-@dataclass(frozen=True, slots=True)
-class Edge:
-    """A special point of a primitive with the partials it must have there.
-
-    Attributes
-    ----------
-    args
-        The arguments.
-    partials
-        The partial derivative by each argument.
-    why
-        The convention or limit in words.
-    """
-
-    args: tuple[float, ...]
-    partials: tuple[float, ...]
-    why: str
-
-
-@dataclass(frozen=True, slots=True)
-class Primitive:
-    """One row of the table.
-
-    Attributes
-    ----------
-    name
-        Name of the operation in the graph.
-    args
-        Names of the arguments in the rules; `"*"` stands for any number.
-    rules
-        One adjoint formula per argument, or None where sympy's `fdiff` is to be asked.
-    guards
-        One condition per argument, or `""` for none.
-    domain
-        `"real"` or the condition under which the value exists.
-    samples
-        One interval per argument, inside the domain, from which tests draw.
-    edges
-        Special points with their partials.
-    commutative
-        Whether the order of arguments is of no account.
-    boolean
-        Whether the result is a truth value.
-    cost
-        Rough time of one evaluation in units of one addition, for choosing between forms.
-    source
-        Where the rule is written.
-    """
-
-    name: str
-    args: tuple[str, ...]
-    rules: tuple[str, ...] | None
-    guards: tuple[str, ...] = ()
-    domain: str = REAL
-    samples: tuple[Interval, ...] = ((-3.0, 3.0),)
-    edges: tuple[Edge, ...] = ()
-    commutative: bool = False
-    boolean: bool = False
-    cost: float = 1.0
-    source: str = ""
-
-    @property
-    def nary(self) -> bool:
-        """Whether the primitive takes any number of arguments."""
-        return self.args == ("*",)
-
+from tapeless.ir.primitive import REAL, Edge, Interval, Primitive
+from tapeless.ir.primitive import unary as _unary
+from tapeless.ir.special import SPECIAL
 
 _X = ("x",)
 _AB = ("a", "b")
@@ -98,10 +30,6 @@ _BOTH: tuple[Interval, ...] = ((-3.0, 3.0), (-3.0, 3.0))
 _PLUS: tuple[Interval, ...] = ((0.05, 5.0),)
 _NO_SLOPE = ("0",)
 _STEP = "piecewise constant: derivative 0, at the jumps as well"
-
-
-def _unary(name: str, rule: str | None, source: str, **more: object) -> Primitive:
-    return Primitive(name, _X, None if rule is None else (rule,), source=source, **more)  # type: ignore[arg-type]
 
 
 def _compare(name: str, commutative: bool = False) -> Primitive:
@@ -181,8 +109,9 @@ _ROWS: tuple[Primitive, ...] = (
     # ---- error and gamma functions
     _unary("erf", "y_bar*(2/sqrt(pi))*gauss(x)", "DLMF 7.10.1", cost=18.0),
     _unary("erfc", "-y_bar*(2/sqrt(pi))*gauss(x)", "DLMF 7.10.1", cost=16.0),
-    _unary("gamma", None, "DLMF 5.2.2, through sympy", domain="x > 0", samples=((0.2, 6.0),), cost=50.0),
-    _unary("loggamma", None, "DLMF 5.2.2, through sympy", domain="x > 0", samples=((0.2, 9.0),), cost=40.0),
+    _unary("gamma", "y_bar*y*digamma(x)", "DLMF 5.2.2", domain="x > 0", samples=((0.2, 6.0),), cost=50.0),
+    _unary("loggamma", "y_bar*digamma(x)", "DLMF 5.2.2", domain="x > 0", samples=((0.2, 9.0),), cost=40.0),
+    *SPECIAL,
     # ---- kinks and steps
     Primitive("abs", _X, ("where(x < 0, -y_bar, y_bar)",), ("x != 0",), source="abs'(0) = 0",
               edges=(Edge((0.0,), (0.0,), "tie"),)),
@@ -240,6 +169,9 @@ PRIMITIVES: Final[dict[str, Primitive]] = {row.name: row for row in _ROWS}
 
 NAMELESS: Final = frozenset(("expit", "softplus", "sech2", "gauss"))
 """Functions that a formula does not call by name: what they stand for is recognised, see transforms/stable.py."""
+
+
+__all__ = ("NAMELESS", "PRIMITIVES", "REAL", "Edge", "Extern", "Interval", "Primitive")
 
 
 @dataclass(frozen=True, slots=True)

@@ -161,11 +161,6 @@ def log_expit(b: Builder, x: int) -> int:
     return b.neg(b.call("softplus", b.neg(x)))
 
 
-def logit(b: Builder, x: int) -> int:
-    """Return log(x/(1 - x))."""
-    return b.sub(b.call("log", x), b.call("log1p", b.neg(x)))
-
-
 def exp10(b: Builder, x: int) -> int:
     """Return 10**x."""
     return b.pow(b.rational(10), x)

@@ -12,6 +12,7 @@ from fractions import Fraction
 from functools import cache
 from typing import Final, NamedTuple
 
+from tapeless.errors import DerivativeError
 from tapeless.ir.graph import Builder
 from tapeless.ir.primitives import PRIMITIVES
 
@@ -87,6 +88,14 @@ class Link(NamedTuple):
     pull: Callable[[int], int]
 
 
+def _no_rule(builder: Builder, names: Names) -> int:
+    raise AssertionError("an edge without a rule is refused before it is built")
+
+
+_NONE: Final[Formula] = _no_rule
+"""The rule of an argument by which no derivative is known."""
+
+
 class _Edge(NamedTuple):
     """The rule of one argument, read."""
 
@@ -102,7 +111,7 @@ def _edges(rules: tuple[str, ...], guards: tuple[str, ...]) -> tuple[_Edge, ...]
     for position, rule in enumerate(rules):
         guard = guards[position] if guards else ""
         if rule != "0":
-            read = None if rule == "y_bar" else formula_of(rule)
+            read = None if rule == "y_bar" else formula_of(rule) if rule else _NONE
             found.append(_Edge(position, formula_of(guard) if guard else None, read))
     return tuple(found)
 
@@ -118,6 +127,11 @@ def links(builder: Builder, node: int, active: Callable[[int], bool]) -> list[Li
         The node whose edges are wanted.
     active
         Tells whether an argument depends on what is differentiated by.
+
+    Raises
+    ------
+    DerivativeError
+        Where no derivative by an active argument is known.
     """
     op, args = builder.ops[node], builder.args[node]
     row = PRIMITIVES[op]
@@ -131,6 +145,11 @@ def links(builder: Builder, node: int, active: Callable[[int], bool]) -> list[Li
     for position, guarded, rule in _edges(row.rules, row.guards):
         if not active(args[position]):
             continue
+        if rule is _NONE:
+            raise DerivativeError(
+                f"the derivative of {op} by its argument {row.args[position]} is not known. Leave the inputs that "
+                f"lead to it out of `wrt`, or make that argument a number in the formula."
+            )
         guard = None if guarded is None else guarded(builder, names)
         if guard is not None and builder.ops[guard] == "true":
             guard = None

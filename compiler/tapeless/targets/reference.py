@@ -22,6 +22,7 @@ from tapeless.errors import ArgumentError, ShapeError, UnsupportedError
 from tapeless.ir.graph import Graph
 from tapeless.ir.primitives import Extern
 from tapeless.ir.program import Program
+from tapeless.ir.special_meaning import MEANING
 
 Real = Any
 """A number of an mpmath context (mpmath has no annotations)."""
@@ -428,6 +429,7 @@ FUNCTIONS: Final[dict[str, Callable[..., Any]]] = {
     "erfc": _erfc,
     "gamma": _gamma,
     "loggamma": _loggamma,
+    **MEANING,
     "abs": lambda ctx, x: abs(x),
     "sign": _sign,
     "heaviside": _heaviside,

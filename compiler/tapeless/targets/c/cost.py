@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from tapeless.ir.primitives import PRIMITIVES
+from tapeless.ir.special import NAMES
 from tapeless.targets.c.kernel import Kernel
 
 # Nanoseconds for a float64 on one core with 512-bit vectors.
@@ -16,7 +17,9 @@ _UNIT: Final = 0.1
 """A unit of that table's cost, for what costs more."""
 _SCALAR: Final = 5.0
 """How many times longer a loop takes that is not vectorised."""
-_KEEP_SCALAR: Final = frozenset(("gamma", "loggamma", "fmod", "remainder", "logb", "fdim", "fmax", "fmin"))
+_KEEP_SCALAR: Final = (
+    frozenset(("gamma", "loggamma", "fmod", "remainder", "logb", "fdim", "fmax", "fmin")) | NAMES
+)
 """Calls that have no vector version."""
 
 

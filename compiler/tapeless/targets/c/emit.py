@@ -7,6 +7,7 @@ from hashlib import sha256
 from typing import Any, Final
 
 from tapeless.ir.primitives import PRIMITIVES
+from tapeless.targets.c import special
 from tapeless.targets.c.expressions import Body, Line, bodies
 from tapeless.targets.c.kernel import Kernel, Param, Source
 from tapeless.targets.c.parts import TILE, partition
@@ -93,6 +94,8 @@ def emit(functions: Sequence[tuple[str, Sequence[Kernel]]], name: str) -> Source
         "vectorised": _vectorised(calls - frozenset(brought), dtype),
         "functions": brought,
         "numbers": numbers(dtype),
+        "special": special.texts(calls),
+        "narrow": special.narrow(calls) if real == "float" else [],
         "word": "uint32_t" if real == "float" else "uint64_t",
         "math": bool(calls - frozenset(HELPERS)) or any(k["limits"] for k in shown),
         "parted": parted,

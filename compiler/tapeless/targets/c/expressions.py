@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+from tapeless.ir.special import NAMES
 from tapeless.targets.c.kernel import Kernel, Literal, Statement, Value
 from tapeless.targets.c.parts import Part, Partition
 from tapeless.targets.c.spelling import BINARY, CALLS, HELPERS, TRUTHS, call, number
@@ -174,7 +175,7 @@ class _Writer:
         return f"{call(op, self.kernel.dtype)}({written})", _CALL
 
 
-_NAMED: Final = frozenset(CALLS) | frozenset(HELPERS) | OWN
+_NAMED: Final = frozenset(CALLS) | frozenset(HELPERS) | OWN | NAMES
 
 
 def _uses(kernel: Kernel) -> list[int]:

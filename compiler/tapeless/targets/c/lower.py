@@ -75,8 +75,8 @@ def _refuse_unspellable(program: Program, kind: str) -> None:
             if kind == "forward":
                 raise UnsupportedError(
                     f"C has no function {name}. Write it through functions that C has "
-                    f"(elementary functions, erf, erfc, gamma, loggamma), or evaluate it before the call and "
-                    f"pass the result as an input."
+                    f"(elementary functions, and the special functions in tapeless' table), or evaluate it "
+                    f"before the call and pass the result as an input."
                 )
             raise DerivativeError(
                 f"the derivative asked for needs {name}, which C has no function for. Leave the inputs that "

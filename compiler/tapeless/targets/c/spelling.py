@@ -6,6 +6,7 @@ import re
 import struct
 from typing import Final
 
+from tapeless.ir.special import NAMES
 from tapeless.targets.c.vector_math import OWN
 
 # Primitive -> function of <math.h>; "f" is appended for float.
@@ -53,7 +54,7 @@ _STRUCTURE: Final = frozenset(
 )
 
 _PLAIN: Final = re.compile(r"[A-Za-z][A-Za-z0-9_]*\Z", re.ASCII)
-_GENERATED: Final = re.compile(r"([vtckru]\d+|[in]|larger|smaller|sign_of|step_at|vm_.*)\Z")
+_GENERATED: Final = re.compile(r"([vtckru]\d+|[in]|larger|smaller|sign_of|step_at|vm_.*|sf_.*)\Z")
 # Macros that headers define, or may: FP_FAST_FMA, M_PI, MATH_ERRNO, DBL_MAX, our own include guard, ...
 _MACRO: Final = re.compile(r"[A-Z][A-Z0-9]*_[A-Z0-9_]*\Z")
 
@@ -70,7 +71,7 @@ RESERVED: Final = frozenset(
     synchronized template this thread_local throw true try typeid typename typeof typeof_unqual using virtual
     wchar_t xor xor_eq
     main errno NULL NAN INFINITY HUGE_VAL HUGE_VALF HUGE_VALL FP_NAN FP_INFINITE FP_ZERO FP_SUBNORMAL FP_NORMAL
-    APART INLINE RARE SHARED UNIT VECTOR EACH_POINT UINT32_C UINT64_C
+    APART INLINE RARE SHARED SPECIAL UNIT VECTOR EACH_POINT UINT32_C UINT64_C
     math_errhandling signgam assert linux unix i386 complex imaginary I stdin stdout stderr
     ptrdiff_t size_t max_align_t float_t double_t wchar_t wint_t offsetof
     acos asin atan atan2 cos sin tan acosh asinh atanh cosh sinh tanh exp exp2 exp10 expm1 frexp ilogb ldexp log
@@ -86,7 +87,7 @@ RESERVED: Final = frozenset(
 
 def spellable(op: str) -> bool:
     """Whether C has the operation."""
-    return op in CALLS or op in OWN or op in HELPERS or op in BINARY or op in _STRUCTURE
+    return op in CALLS or op in NAMES or op in OWN or op in HELPERS or op in BINARY or op in _STRUCTURE
 
 
 def is_plain_name(name: str) -> bool:
@@ -124,5 +125,7 @@ def call(op: str, dtype: str) -> str:
     """Return the C function of a primitive."""
     if op in HELPERS:
         return HELPERS[op]
+    if op in NAMES:
+        return f"sf_{op}" + ("f" if dtype == "float32" else "")
     prefix = "vm_" if op in VECTORISED or op in OWN else ""
     return prefix + CALLS.get(op, op) + ("f" if dtype == "float32" else "")
