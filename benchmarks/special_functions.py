@@ -191,7 +191,7 @@ def main() -> None:
     parser.add_argument(
         "--only", action="append", choices=sorted(CASES), help="measure this one; prints only"
     )
-    parser.add_argument("--points", type=int, default=400)
+    parser.add_argument("--points", type=int, default=200)
     options = parser.parse_args()
     found = rows(options.only or list(CASES), options.points)
     if not options.only:
