@@ -136,6 +136,8 @@ def measured(name: str, ranges: Ranges, count: int, function: Callable[..., Any]
     for point, value in zip(points, values.tolist(), strict=True):
         [truth] = evaluate_flat(program, point, 25)
         size = abs(float(truth))
+        if math.isnan(size):
+            raise ArithmeticError(f"mpmath has no {name} at {point}")
         if not 1e-290 < size < 1e300:
             continue
         used += 1

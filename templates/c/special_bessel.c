@@ -35,9 +35,9 @@ SPECIAL void sf_bessel_jy(double v, double x, double result[2])
     const double m = v - steps, m2 = m*m;
     /* J'/J at order v by Lentz' algorithm, with the sign of J */
     double sign = 1.0, f = v/x, b = 2.0*v/x, d = 0.0;
-    f = f == 0.0 ? 1e-300 : f;
+    f = f < 1e-300 ? 1e-300 : f;
     double c = f;
-    for (int k = 0; k < 1000000; k++) {
+    for (int k = 0; k < 1000000 && x > 1e-290; k++) { /* else the other of the two is not asked for */
         b += 2.0/x;
         d = b - d;
         d = fabs(d) < 1e-300 ? 1e-300 : d;
@@ -71,7 +71,7 @@ SPECIAL void sf_bessel_jy(double v, double x, double result[2])
         const double t = 8.0*m2 - 1.0, half = 0.5*x;
         const double g1 = sf_series(sf_temme_1_table, sizeof sf_temme_1_table/sizeof(double), t);
         const double g2 = sf_series(sf_temme_2_table, sizeof sf_temme_2_table/sizeof(double), t);
-        const double pm = pi*m, l = -log(half), e = m*l;
+        const double pm = pi*m, l = 0.6931471805599453 - log(x), e = m*l;
         const double fact = m == 0.0 ? 1.0 : pm/sin(pm), over = e == 0.0 ? 1.0 : sinh(e)/e;
         const double quarter = m == 0.0 ? 1.0 : sin(0.5*pm)/(0.5*pm), r = pi*0.5*pm*quarter*quarter;
         double ff = 2.0/pi*fact*(g1*cosh(e) + g2*over*l);
@@ -90,7 +90,7 @@ SPECIAL void sf_bessel_jy(double v, double x, double result[2])
             }
         }
         y = -sum;
-        y1 = -sum1*2.0/x;
+        y1 = -(sum1/x)*2.0;
         const double y_slope = m/x*y - y1;
         first = w/(y_slope - f*y);
     } else {
@@ -125,7 +125,7 @@ SPECIAL void sf_bessel_jy(double v, double x, double result[2])
     }
     result[0] = last*drop*(first/j);
     for (double k = 1.0; k <= steps; k += 1.0) {
-        const double next = (m + k)*(2.0/x)*y1 - y;
+        const double next = 2.0*(m + k)*y1/x - y;
         y = y1;
         y1 = next;
     }
@@ -136,7 +136,7 @@ SPECIAL void sf_bessel_jy(double v, double x, double result[2])
 /* (x/2)**v/gamma(v + 1), by the density of the gamma distribution, which is accurate for large v. */
 SPECIAL double sf_power_over_gamma(double v, double x)
 {
-    return v < 20.0 ? pow(0.5*x, v)/tgamma(v + 1.0) : sf_gamma_density(v + 1.0, 0.5*x)*exp(0.5*x);
+    return v < 20.0 ? pow(x, v)*exp2(-v)/tgamma(v + 1.0) : sf_gamma_density(v + 1.0, 0.5*x)*exp(0.5*x);
 }
 
 //: sf_besselj
@@ -177,7 +177,7 @@ SPECIAL double sf_besselj(double v, double x)
         if (v < 0.0 && !whole) {
             const double f = order - 2.0*rint(0.5*order);
             const double c = fabs(f) == 0.5 ? 0.0 : cos(3.141592653589793*f);
-            return both[0]*c - both[1]*sin(3.141592653589793*f);
+            return (c == 0.0 ? 0.0 : sf_besselj(order, size)*c) - both[1]*sin(3.141592653589793*f);
         }
     }
     /* J of order -n is (-1)**n times that of order n, and so is J of -x */
@@ -209,7 +209,7 @@ SPECIAL double sf_bessely(double v, double x)
     if (v >= 0.0) {
         return both[1];
     }
-    return both[1]*cos(3.141592653589793*f) + (v == floor(v) ? 0.0 : both[0]*sin(3.141592653589793*f));
+    return both[1]*cos(3.141592653589793*f) + (v == floor(v) ? 0.0 : sf_besselj(order, x)*sin(3.141592653589793*f));
 }
 
 //: sf_bessel_ik
@@ -242,7 +242,7 @@ SPECIAL void sf_bessel_ik(double v, double x, double result[2])
     }
     /* I(v + 1)/I(v), positive, by Lentz' algorithm */
     double b = 2.0*(v + 1.0)/x, c = b, d = 0.0, inverse = b;
-    for (int k = 0; k < 1000000; k++) {
+    for (int k = 0; k < 1000000 && x > 1e-290; k++) { /* else the other of the two is not asked for */
         b += 2.0/x;
         d = 1.0/(b + d);
         c = b + 1.0/c;
@@ -257,7 +257,7 @@ SPECIAL void sf_bessel_ik(double v, double x, double result[2])
         const double t = 8.0*m2 - 1.0, half = 0.5*x;
         const double g1 = sf_series(sf_temme_1_table, sizeof sf_temme_1_table/sizeof(double), t);
         const double g2 = sf_series(sf_temme_2_table, sizeof sf_temme_2_table/sizeof(double), t);
-        const double pm = pi*m, l = -log(half), e = m*l;
+        const double pm = pi*m, l = 0.6931471805599453 - log(x), e = m*l;
         const double fact = m == 0.0 ? 1.0 : pm/sin(pm), over = e == 0.0 ? 1.0 : sinh(e)/e;
         double ff = fact*(g1*cosh(e) + g2*over*l);
         double p = 0.5*exp(e)/(g2 - m*g1), q = 0.5/(exp(e)*(g2 + m*g1)), power = 1.0;
@@ -274,7 +274,7 @@ SPECIAL void sf_bessel_ik(double v, double x, double result[2])
             }
         }
         k0 = sum;
-        k1 = sum1*2.0/x;
+        k1 = (sum1/x)*2.0;
     } else {
         double bb = 2.0*(1.0 + x), dd = 1.0/bb, step = dd, h = dd, q1 = 0.0, q2 = 1.0;
         const double a1 = 0.25 - m2;
@@ -299,7 +299,7 @@ SPECIAL void sf_bessel_ik(double v, double x, double result[2])
         k1 = k0*(m + x + 0.5 - a1*h)/x;
     }
     for (double k = 1.0; k <= steps; k += 1.0) {
-        const double next = (m + k)*(2.0/x)*k1 + k0;
+        const double next = 2.0*(m + k)*k1/x + k0;
         k0 = k1;
         k1 = next;
     }

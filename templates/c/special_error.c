@@ -37,7 +37,7 @@ SPECIAL double sf_ierfcx(double n, double x)
     }
     double above = 0.0, found = 0.0;
     here = 1e-300;
-    for (double k = n + 24.0 + floor(200.0/(x*x)); k >= 1.0; k -= 1.0) {
+    for (double k = floor(pow(sqrt(n) + 15.0/x, 2.0)) + 12.0; k >= 1.0; k -= 1.0) {
         /* here is order k, above order k + 1 */
         if (k == n) {
             found = here;

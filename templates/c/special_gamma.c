@@ -47,8 +47,10 @@ SPECIAL double sf_digamma(double x)
 }
 
 //: sf_hurwitz
-/* The sum of (a + k)**-s for s > 1 and a > 0, by Euler and Maclaurin (DLMF 25.11.5): all its large terms are positive. */
-SPECIAL double sf_hurwitz(double s, double a)
+/* The sum of (unit/(a + k))**s for s > 1 and a > 0, by Euler and Maclaurin (DLMF 25.11.5): all its large terms are
+ * positive. With unit = a it neither overflows nor underflows.
+ */
+SPECIAL double sf_hurwitz(double s, double a, double unit)
 {
     static const double c[12] = { /* B(2*j)/(2*j)! */
         0.08333333333333333, -0.001388888888888889, 3.306878306878307e-05, -8.267195767195768e-07,
@@ -58,14 +60,14 @@ SPECIAL double sf_hurwitz(double s, double a)
     const double start = 10.0 + 0.5*s;
     double sum = 0.0;
     while (a < start) {
-        const double term = pow(a, -s);
+        const double term = unit == 1.0 ? pow(a, -s) : pow(unit/a, s);
         sum += term;
-        if (term*a <= 1e-18*sum) {
+        if (term*(1.0 + a/(s - 1.0)) <= 1e-18*sum) {
             return sum;
         }
         a += 1.0;
     }
-    const double power = pow(a, -s);
+    const double power = unit == 1.0 ? pow(a, -s) : pow(unit/a, s);
     double rest = 0.5*power, factor = s*power/a;
     for (int j = 0; j < 12; j++) {
         const double term = c[j]*factor;
@@ -75,7 +77,6 @@ SPECIAL double sf_hurwitz(double s, double a)
         }
         factor *= (s + (2*j + 1))/a*((s + (2*j + 2))/a);
     }
-    /* a*power underflows later than pow(a, 1 - s) would be needed */
     return sum + (a/(s - 1.0)*power + rest);
 }
 
@@ -83,7 +84,7 @@ SPECIAL double sf_hurwitz(double s, double a)
 /* (-1)**(n + 1)*n!*zeta(n + 1, x), DLMF 25.11.12; on the left the sum over all whole numbers less that over the others. */
 SPECIAL double sf_polygamma(double n, double x)
 {
-    if (!(n >= 0.0) || n != floor(n) || x != x) {
+    if (!(n >= 0.0 && n <= 1e6) || n != floor(n) || x != x) {
         return NAN;
     }
     if (n == 0.0) {
@@ -92,17 +93,22 @@ SPECIAL double sf_polygamma(double n, double x)
     const double s = n + 1.0;
     const int odd = fmod(n, 2.0) != 0.0;
     double sum;
+    if (x > 0.0 && n > 20.0 && !isinf(x)) {
+        const double size = exp(lgamma(s) - s*log(x))*sf_hurwitz(s, x, x);
+        return odd ? size : -size;
+    }
     if (x > 0.0) {
-        sum = isinf(x) ? 0.0 : sf_hurwitz(s, x);
+        sum = isinf(x) ? 0.0 : sf_hurwitz(s, x, 1.0);
     } else if (x == floor(x)) {
         /* odd orders have poles of one sign */
         return odd && !isinf(x) ? HUGE_VAL : x == 0.0 ? -copysign(HUGE_VAL, x) : NAN;
     } else {
         const double f = x - floor(x), sign = odd ? 1.0 : -1.0;
         const double to_left = f < 0.5 ? 1.0 - f : floor(x) + 1.0 - x;
-        sum = sf_hurwitz(s, f) + sign*(sf_hurwitz(s, to_left) - sf_hurwitz(s, 1.0 - x));
+        /* at half-integers the first two may cancel to nothing, and the third is left */
+        sum = (sf_hurwitz(s, f, 1.0) + sign*sf_hurwitz(s, to_left, 1.0)) - sign*sf_hurwitz(s, 1.0 - x, 1.0);
     }
-    const double size = n < 160.0 ? tgamma(s)*sum : exp(lgamma(s) + log(sum));
+    const double size = n < 160.0 ? tgamma(s)*sum : copysign(exp(lgamma(s) + log(fabs(sum))), sum);
     return odd ? size : -size;
 }
 
@@ -127,9 +133,12 @@ SPECIAL double sf_gamma_quotient(double p, double q)
 SPECIAL double sf_beta_left(double p, double q)
 {
     if (q != q || isinf(q) || p == floor(p) || (q <= 0.0 && q == floor(q))) {
-        return q == 0.0 && p != floor(p) ? HUGE_VAL : NAN;
+        return NAN;
     }
     const double sum = p + q;
+    if (sum >= 10.0) {
+        return tgamma(p)*exp(sf_gamma_quotient(p, q));
+    }
     return sum <= 0.0 && sum == floor(sum) ? 0.0 : tgamma(p)*(tgamma(q)/tgamma(sum));
 }
 
@@ -138,7 +147,7 @@ SPECIAL double sf_lbeta(double a, double b)
 {
     const double p = a < b ? a : b, q = a < b ? b : a;
     if (p < 0.0) {
-        return log(fabs(sf_beta_left(p, q)));
+        return sf_beta_left(p, q) == sf_beta_left(p, q) ? lgamma(p) + (lgamma(q) - lgamma(p + q)) : NAN;
     }
     if (!(p >= 0.0) || q != q) {
         return NAN;
@@ -157,7 +166,7 @@ SPECIAL double sf_lbeta(double a, double b)
     if (q >= 10.0) {
         return lgamma(p) + sf_gamma_quotient(p, q);
     }
-    return p < 1e-300 ? -log(p) : log(tgamma(p)*(tgamma(q)/tgamma(p + q)));
+    return p < 1e-300 ? log1p(p/q) - log(p) : log(tgamma(p)*(tgamma(q)/tgamma(p + q)));
 }
 
 //: sf_beta
@@ -171,7 +180,7 @@ SPECIAL double sf_beta(double a, double b)
         return NAN;
     }
     if (p < 1e-300) {
-        return isinf(q) ? p == 0.0 ? NAN : 0.0 : 1.0/p;
+        return isinf(q) || q == 0.0 ? q == 0.0 ? HUGE_VAL : p == 0.0 ? NAN : 0.0 : (1.0 + p/q)/p;
     }
     if (p >= 10.0 || isinf(q)) {
         return isinf(q) ? 0.0 : exp(sf_lbeta(p, q));
@@ -193,7 +202,7 @@ SPECIAL double sf_zeta(double s, double a)
         if (isinf(s) || isinf(a)) {
             return isinf(a) || a > 1.0 ? 0.0 : a == 1.0 ? 1.0 : HUGE_VAL;
         }
-        return sf_hurwitz(s, a);
+        return sf_hurwitz(s, a, 1.0);
     }
     if (s == 1.0 && a > 0.0) {
         return HUGE_VAL;
@@ -227,7 +236,7 @@ SPECIAL double sf_zeta(double s, double a)
         return 0.0;
     }
     const double wave = sin(1.5707963267948966*quarter);
-    return 0.3183098861837907*wave*pow(6.283185307179586, s)*tgamma(1.0 - s)*sf_hurwitz(1.0 - s, 1.0);
+    return 0.3183098861837907*wave*pow(6.283185307179586, s)*tgamma(1.0 - s)*sf_hurwitz(1.0 - s, 1.0, 1.0);
 }
 
 //: sf_log1p_rest
@@ -261,6 +270,9 @@ SPECIAL double sf_gamma_density(double a, double x)
     }
     if (isinf(x) || (a <= 0.0 && a == floor(a))) {
         return 0.0;
+    }
+    if (a > 0.0 && a < 1.0) {
+        return pow(x, a)*exp(-x)*(a/x)/tgamma(1.0 + a);
     }
     if (a < 10.0) {
         return pow(x, a - 1.0)*exp(-x)/tgamma(a);

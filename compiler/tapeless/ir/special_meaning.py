@@ -16,6 +16,16 @@ def _far(ctx: Context, x: Real, bits: int = 20) -> bool:
     return bool(ctx.isinf(x)) or abs(x) >= ctx.ldexp(ctx.one, bits)
 
 
+def _real(ctx: Context, name: str, *args: Real, **options: Any) -> Real:
+    """Return what is real of a function of mpmath whose way there leads through complex numbers."""
+    trapped = ctx.trap_complex
+    try:
+        ctx.trap_complex = False
+        return ctx.re(getattr(ctx, name)(*args, **options))
+    finally:
+        ctx.trap_complex = trapped
+
+
 def _digamma(ctx: Context, x: Real) -> Real:
     if x == 0:
         return ctx.ninf  # from the right, as zeros count as +0
@@ -187,7 +197,7 @@ def _dawson(ctx: Context, x: Real) -> Real:
         return ctx.zero
     if _far(ctx, x):
         return (1 + 1 / (2 * x * x) + 3 / (4 * x**4)) / (2 * x)
-    return x * ctx.hyp1f1(1, ctx.mpf(1.5), -x * x)
+    return x * _real(ctx, "hyp1f1", 1, ctx.mpf(1.5), -x * x)
 
 
 def _logit(ctx: Context, x: Real) -> Real:
@@ -310,7 +320,7 @@ def _expint(ctx: Context, n: Real, x: Real) -> Real:
     if n <= 0:  # DLMF 8.4.8, a finite sum
         m = int(-n)
         return ctx.gammainc(m + 1, x) / x ** (m + 1)
-    return ctx.expint(n, x)
+    return _real(ctx, "expint", n, x)
 
 
 def _expi(ctx: Context, x: Real) -> Real:
@@ -334,7 +344,7 @@ def _bessel(name: str) -> Callable[[Context, Real, Real], Real]:
             return ctx.ninf if x < 0 and ctx.isint(v / 2 + 0.5) else ctx.inf
         if x == 0:
             return _bessel_at_0(ctx, name, v)
-        return getattr(ctx, name)(v, x)
+        return _real(ctx, name, v, x)
 
     return function
 
@@ -362,7 +372,7 @@ def _airy(name: str, derivative: int, at_minus: int = 0) -> Callable[[Context, R
             if x > 0:
                 return ctx.zero if name == "airyai" else ctx.inf
             return ctx.nan if derivative else ctx.zero
-        return getattr(ctx, name)(x, derivative=derivative)
+        return _real(ctx, name, x, derivative=derivative)
 
     return function
 
