@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import importlib.util
+import itertools
 import math
 import random
 import re
@@ -258,6 +259,31 @@ EDGES = [
 
 def test_every_function_has_edges():
     assert {name for name, _, _ in EDGES} == NAMES
+
+
+HARD = (0.0, 5e-324, 1e-20, -0.5, 1.0, 50.0, -50.5, 1e8, 1e300, INF, -INF, NAN)
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_no_argument_hangs_and_nan_comes_through(name):
+    function = compile_program(program_of(name), Options())
+    count = len(PRIMITIVES[name].args)
+    for point in itertools.product(HARD if count < 3 else (*HARD[::2], NAN), repeat=count):
+        value = float(function(*point))
+        assert math.isnan(value) or not any(map(math.isnan, point)), point
+
+
+@pytest.mark.parametrize(
+    "formula",
+    [
+        "bessely(170, x) + 0*x", "besselj(-101/2, x/10**20)", "bessely(7/10, x/10**300)", "polygamma(170, 170*x)",
+        "gamma_density(1/2, x/10**300)", "lbeta(x/10**300, x/10**300)", "beta(x - 3/2, 1000)", "zeta(1 + x, 1/10**20)",
+    ],
+)  # fmt: skip
+def test_overflow_and_underflow_on_the_way(formula):
+    f = tl.compile(formula)
+    [truth] = evaluate_flat(f.program, [0.75], 30)
+    assert f(0.75) == pytest.approx(nearest(truth), rel=1e-12)
 
 
 def test_edges_of_the_compiled_functions(library):

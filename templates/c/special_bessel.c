@@ -128,6 +128,10 @@ SPECIAL void sf_bessel_jy(double v, double x, double result[2])
         const double next = 2.0*(m + k)*y1/x - y;
         y = y1;
         y1 = next;
+        if (isinf(y1)) { /* and the next would be inf - inf */
+            y = k < steps ? y1 : y;
+            break;
+        }
     }
     result[1] = y;
 }

@@ -272,7 +272,7 @@ SPECIAL double sf_gamma_density(double a, double x)
         return 0.0;
     }
     if (a > 0.0 && a < 1.0) {
-        return pow(x, a)*exp(-x)*(a/x)/tgamma(1.0 + a);
+        return a*(pow(x, a)*exp(-x)/tgamma(1.0 + a))/x;
     }
     if (a < 10.0) {
         return pow(x, a - 1.0)*exp(-x)/tgamma(a);
