@@ -62,55 +62,39 @@ INLINE double vm_scaled(double y, double t)
     return y*vm_real(half << 52)*vm_real((n - half) << 52);
 }
 
-/* exp(r) - 1 = r + r*r*P(r). */
-INLINE double vm_expm1_near_0(double r)
+/* 1/(1 + exp(-x)), by one division: exp(r) = (R + r)/(R - r) with R = r/tanh(r/2) = 2 + r*r*P(r*r), so that with
+ * A = 2**n*(R + r) and B = R - r the right is B/(A + B) and the left A/(A + B).
+ */
+INLINE double vm_expit(double x)
 {
+    const double size = fabs(x);
+    const double down = size > 746.0 ? -746.0 : -size;
+    const double t = vm_turns(down);
+    const double r = vm_rest(down, t);
     const double r2 = r*r;
-    const double even = vm_mad(vm_mad(vm_mad(vm_mad(2.762017700730605e-07, r2, 2.480152104455908e-05), r2, 0.001388888891745479), r2, 0.04166666666662325), r2, 0.5000000000000001);
-    const double odd = vm_mad(vm_mad(vm_mad(vm_mad(2.5068359575876418e-08, r2, 2.755735515632855e-06), r2, 0.0001984126978474989), r2, 0.008333333333356311), r2, 0.16666666666666644);
-    return vm_mad(r2, vm_mad(odd, r, even), r);
-}
-
-/* exp(x) where x is not above 0. */
-INLINE double vm_exp_falling(double x)
-{
-    const double t = vm_turns(x);
-    const double y = vm_scaled(1.0 + vm_expm1_near_0(vm_rest(x, t)), t);
-    return x < -746.0 ? 0.0 : y;
-}
-
-/* With e = exp(-2*abs(x)): tanh(abs(x)) = (1 - e)/(1 + e), where 1 - e does not cancel if it is taken from expm1. */
-INLINE double vm_tanh(double x)
-{
-    const double a = -2.0*fabs(x);
-    const double t = vm_turns(a);
-    const double p = vm_expm1_near_0(vm_rest(a, t));
-    const double s = vm_scaled(1.0, t);
-    const double y = -vm_mad(s, p, s - 1.0)/(1.0 + vm_exp_falling(a));
-    return copysign(a < -50.0 ? 1.0 : y, x);
-}
-
-/* 1/cosh(x)**2, the slope of tanh: 4*e/(1 + e)**2 with e = exp(-2*abs(x)). */
-INLINE double vm_sech2(double x)
-{
-    const double e = vm_exp_falling(-2.0*fabs(x));
-    return 4.0*e/vm_mad(e, e + 2.0, 1.0);
+    const double ratio = vm_mad(vm_mad(vm_mad(vm_mad(vm_mad(4.143588406748068e-08, r2, -1.6534055193077857e-06), r2, 6.61375646722742e-05), r2, -0.0027777777777549598), r2, 0.1666666666666666), r2, 2.0);
+    const double above = vm_scaled(ratio + r, t);
+    const double below = ratio - r;
+    const double q = 1.0/(above + below);
+    const double left = above*q;
+    const double right = below*q;
+    return x < 0.0 ? left : right;
 }
 
 /* Forward.
  *
- *     r0 = 0.5*(v0*(1 + tanh(sqrt(2/pi)*(v0 + 0.044715*v0**3))))
+ *     r0 = v0*expit(2*sqrt(2/pi)*(v0 + 0.044715*v0**3))
  */
 void gelu_tanh_forward(ptrdiff_t n, const double *restrict x, double *restrict out)
 {
-    const double k0 = 0.7978845608028654; /* sqrt(2/pi) */
+    const double k0 = 1.5957691216057308; /* 2*sqrt(2/pi) */
 
     for (ptrdiff_t i = 0; i < n; i++) {
         const double v0 = x[i];
 
-        const double t0 = vm_tanh(k0*(v0 + 0.044715*(v0*v0*v0)));
+        const double t0 = vm_expit(k0*(v0 + 0.044715*(v0*v0*v0)));
 
-        out[i] = 0.5*(v0*(1.0 + t0));
+        out[i] = v0*t0;
     }
 }
 
@@ -119,7 +103,7 @@ void gelu_tanh_forward(ptrdiff_t n, const double *restrict x, double *restrict o
 void gelu_tanh_backward(ptrdiff_t n, const double *restrict x, const double *restrict out_bar,
                         double *restrict x_bar)
 {
-    const double k0 = 0.7978845608028654; /* sqrt(2/pi) */
+    const double k0 = 1.5957691216057308; /* 2*sqrt(2/pi) */
 
     for (ptrdiff_t i = 0; i < n; i++) {
         const double v0 = x[i];
@@ -127,23 +111,22 @@ void gelu_tanh_backward(ptrdiff_t n, const double *restrict x, const double *res
 
         const double t0 = v0*v0;
         const double t1 = k0*(v0 + 0.044715*(t0*v0));
-        const double t2 = 0.5*v1;
-        const double t3 = t2*v0*vm_sech2(t1)*k0;
-        const double t4 = t2*(1.0 + vm_tanh(t1)) + t3 + 0.134145*t3*t0;
+        const double t2 = v1*vm_expit(t1);
+        const double t3 = t2*v0*vm_expit(-t1)*k0;
 
-        x_bar[i] = t4;
+        x_bar[i] = t2 + t3 + 0.134145*t3*t0;
     }
 }
 
 /* Forward and backward in one pass.
  *
- *     r0 = 0.5*(v0*(1 + tanh(sqrt(2/pi)*(v0 + 0.044715*v0**3))))
+ *     r0 = v0*expit(2*sqrt(2/pi)*(v0 + 0.044715*v0**3))
  */
 void gelu_tanh_forward_backward(ptrdiff_t n, const double *restrict x,
                                 const double *restrict out_bar, double *restrict out,
                                 double *restrict x_bar)
 {
-    const double k0 = 0.7978845608028654; /* sqrt(2/pi) */
+    const double k0 = 1.5957691216057308; /* 2*sqrt(2/pi) */
 
     for (ptrdiff_t i = 0; i < n; i++) {
         const double v0 = x[i];
@@ -151,12 +134,12 @@ void gelu_tanh_forward_backward(ptrdiff_t n, const double *restrict x,
 
         const double t0 = v0*v0;
         const double t1 = k0*(v0 + 0.044715*(t0*v0));
-        const double t2 = 1.0 + vm_tanh(t1);
-        const double t3 = 0.5*v1;
-        const double t4 = t3*v0*vm_sech2(t1)*k0;
+        const double t2 = vm_expit(t1);
+        const double t3 = v1*t2;
+        const double t4 = t3*v0*vm_expit(-t1)*k0;
 
-        out[i]   = 0.5*(v0*t2);
-        x_bar[i] = t3*t2 + t4 + 0.134145*t4*t0;
+        out[i]   = v0*t2;
+        x_bar[i] = t3 + t4 + 0.134145*t4*t0;
     }
 }
 

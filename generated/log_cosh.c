@@ -7,18 +7,6 @@
 #include <stdint.h>
 #include <string.h>
 
-/* With TAPELESS_VECTOR_MATH defined, for glibc 2.35 or later and gcc: loops call the vector versions of these
- * functions. Under names of their own, for the compiler joins a sine and a cosine into a call that has none.
- */
-#if defined(TAPELESS_VECTOR_MATH) && defined(__GNUC__) && !defined(__clang__)
-#define VECTOR extern __attribute__((const, nothrow, leaf, simd("notinbranch")))
-VECTOR double vm_cosh(double) __asm__("cosh");
-VECTOR double vm_sinh(double) __asm__("sinh");
-#else
-#define vm_cosh cosh
-#define vm_sinh sinh
-#endif
-
 #ifdef __GNUC__
 #define INLINE static inline __attribute__((always_inline))
 #else
@@ -50,6 +38,69 @@ INLINE double vm_real(uint64_t u)
     double x;
     memcpy(&x, &u, sizeof x);
     return x;
+}
+
+/* exp(x) = 2**n*exp(r) with x = n*log(2) + r and abs(r) <= log(2)/2. The whole number n stands in the last bits of
+ * t, the sum of x/log(2) and a number whose last place is worth 1.
+ */
+INLINE double vm_turns(double x)
+{
+    return vm_mad(x, 1.4426950408889634, 6755399441057790.0);
+}
+
+INLINE double vm_rest(double x, double t)
+{
+    const double n = t - 6755399441057790.0;
+    return vm_mad(n, -1.9082149292705877e-10, vm_mad(n, -0.6931471803691238, x));
+}
+
+/* y*2**n, in two steps, for 2**n may be out of range where the result is not. */
+INLINE double vm_scaled(double y, double t)
+{
+    const uint64_t n = vm_bits(t);
+    const uint64_t half = n >> 1;
+    return y*vm_real(half << 52)*vm_real((n - half) << 52);
+}
+
+/* exp(r) - 1 = r + r*r*P(r). */
+INLINE double vm_expm1_near_0(double r)
+{
+    const double r2 = r*r;
+    const double even = vm_mad(vm_mad(vm_mad(vm_mad(2.762017700730605e-07, r2, 2.480152104455908e-05), r2, 0.001388888891745479), r2, 0.04166666666662325), r2, 0.5000000000000001);
+    const double odd = vm_mad(vm_mad(vm_mad(vm_mad(2.5068359575876418e-08, r2, 2.755735515632855e-06), r2, 0.0001984126978474989), r2, 0.008333333333356311), r2, 0.16666666666666644);
+    return vm_mad(r2, vm_mad(odd, r, even), r);
+}
+
+/* exp(x) where x is not above 0. */
+INLINE double vm_exp_falling(double x)
+{
+    const double t = vm_turns(x);
+    const double y = vm_scaled(1.0 + vm_expm1_near_0(vm_rest(x, t)), t);
+    return x < -746.0 ? 0.0 : y;
+}
+
+/* 2**n*exp(r) - 1 = 2**n*(exp(r) - 1) + (2**n - 1). */
+INLINE double vm_expm1(double x)
+{
+    const double t = vm_turns(x);
+    const double p = vm_expm1_near_0(vm_rest(x, t));
+    const double s = vm_scaled(1.0, t);
+    const double near = vm_mad(s, p, s - 1.0);
+    const double large = x > 710.0 ? HUGE_VAL : vm_scaled(1.0 + p, t);
+    const double y = x > 40.0 ? large : near;
+    const double low = x < -40.0 ? -1.0 : y;
+    return fabs(x) < 1e-300 ? x : low;
+}
+
+/* With e = exp(-2*abs(x)): tanh(abs(x)) = (1 - e)/(1 + e), where 1 - e does not cancel if it is taken from expm1. */
+INLINE double vm_tanh(double x)
+{
+    const double a = -2.0*fabs(x);
+    const double t = vm_turns(a);
+    const double p = vm_expm1_near_0(vm_rest(a, t));
+    const double s = vm_scaled(1.0, t);
+    const double y = -vm_mad(s, p, s - 1.0)/(1.0 + vm_exp_falling(a));
+    return copysign(a < -50.0 ? 1.0 : y, x);
 }
 
 /* k*log(2) + log(1 + f) + low: with s = f/(2 + f), log(1 + f) = 2*s + s**3*P(s*s), written so that f, which is exact,
@@ -96,22 +147,29 @@ INLINE double vm_log1p(double x)
 
 /* Forward.
  *
- *     r0 = log1p(2*sinh(0.5*v0)**2)
+ *     r0 = where(abs(v0) < 1, 0, abs(v0)) + log1p(where(abs(v0) < 1, 0.5*expm1(-abs(v0))**2/(1 + expm1(-abs(v0))), expm1(-abs(v0)) + 0.5*expm1(-abs(v0))**2))
  */
 void log_cosh_forward(ptrdiff_t n, const double *restrict r, double *restrict out)
 {
     for (ptrdiff_t i = 0; i < n; i++) {
         const double v0 = r[i];
 
-        const double t0 = vm_sinh(0.5*v0);
+        const double t0 = fabs(v0);
+        const double t1 = vm_expm1(-t0);
+        const double t2 = 0.5*(t1*t1);
+        const int    c0 = t0 < 1.0;
+        const double t3 = t2/(1.0 + t1);
+        const double t4 = t1 + t2;
+        const double t5 = c0 ? t3 : t4;
+        const double t6 = c0 ? 0.0 : t0;
 
-        out[i] = vm_log1p(2.0*(t0*t0));
+        out[i] = t6 + vm_log1p(t5);
     }
 }
 
 /* Backward: cotangents of the outputs in, cotangents of the inputs out.
  *
- *     r0 = 2*v1/(1 + 2*sinh(0.5*v0)**2)*sinh(0.5*v0)*cosh(0.5*v0)
+ *     r0 = v1*tanh(v0)
  */
 void log_cosh_backward(ptrdiff_t n, const double *restrict r, const double *restrict out_bar,
                        double *restrict r_bar)
@@ -120,18 +178,14 @@ void log_cosh_backward(ptrdiff_t n, const double *restrict r, const double *rest
         const double v0 = r[i];
         const double v1 = out_bar[i];
 
-        const double t0 = 0.5*v0;
-        const double t1 = vm_sinh(t0);
-        const double t2 = 2.0*v1/(1.0 + 2.0*(t1*t1))*t1*vm_cosh(t0);
-
-        r_bar[i] = t2;
+        r_bar[i] = v1*vm_tanh(v0);
     }
 }
 
 /* Forward and backward in one pass.
  *
- *     r0 = log1p(2*sinh(0.5*v0)**2)
- *     r1 = 2*v1/(1 + 2*sinh(0.5*v0)**2)*sinh(0.5*v0)*cosh(0.5*v0)
+ *     r0 = where(abs(v0) < 1, 0, abs(v0)) + log1p(where(abs(v0) < 1, 0.5*expm1(-abs(v0))**2/(1 + expm1(-abs(v0))), expm1(-abs(v0)) + 0.5*expm1(-abs(v0))**2))
+ *     r1 = v1*tanh(v0)
  */
 void log_cosh_forward_backward(ptrdiff_t n, const double *restrict r,
                                const double *restrict out_bar, double *restrict out,
@@ -141,12 +195,17 @@ void log_cosh_forward_backward(ptrdiff_t n, const double *restrict r,
         const double v0 = r[i];
         const double v1 = out_bar[i];
 
-        const double t0 = 0.5*v0;
-        const double t1 = vm_sinh(t0);
-        const double t2 = 2.0*(t1*t1);
+        const double t0 = fabs(v0);
+        const double t1 = vm_expm1(-t0);
+        const double t2 = 0.5*(t1*t1);
+        const int    c0 = t0 < 1.0;
+        const double t3 = t2/(1.0 + t1);
+        const double t4 = t1 + t2;
+        const double t5 = c0 ? t3 : t4;
+        const double t6 = c0 ? 0.0 : t0;
 
-        out[i]   = vm_log1p(t2);
-        r_bar[i] = 2.0*v1/(1.0 + t2)*t1*vm_cosh(t0);
+        out[i]   = t6 + vm_log1p(t5);
+        r_bar[i] = v1*vm_tanh(v0);
     }
 }
 

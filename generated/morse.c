@@ -79,9 +79,22 @@ INLINE double vm_exp(double x)
     return t > 6755399441058814.0 ? HUGE_VAL : low;
 }
 
+/* 2**n*exp(r) - 1 = 2**n*(exp(r) - 1) + (2**n - 1). */
+INLINE double vm_expm1(double x)
+{
+    const double t = vm_turns(x);
+    const double p = vm_expm1_near_0(vm_rest(x, t));
+    const double s = vm_scaled(1.0, t);
+    const double near = vm_mad(s, p, s - 1.0);
+    const double large = x > 710.0 ? HUGE_VAL : vm_scaled(1.0 + p, t);
+    const double y = x > 40.0 ? large : near;
+    const double low = x < -40.0 ? -1.0 : y;
+    return fabs(x) < 1e-300 ? x : low;
+}
+
 /* Forward.
  *
- *     r0 = v1*(1 - exp(v2*(v3 - v0)))**2
+ *     r0 = v1*expm1(v2*(v3 - v0))**2
  */
 void morse_forward(ptrdiff_t n, const double *restrict r, const double *restrict depth,
                    const double *restrict a, const double *restrict arg3, double *restrict out)
@@ -92,7 +105,7 @@ void morse_forward(ptrdiff_t n, const double *restrict r, const double *restrict
         const double v2 = a[i];
         const double v3 = arg3[i];
 
-        const double t0 = 1.0 - vm_exp(v2*(v3 - v0));
+        const double t0 = vm_expm1(v2*(v3 - v0));
 
         out[i] = v1*(t0*t0);
     }
@@ -100,10 +113,10 @@ void morse_forward(ptrdiff_t n, const double *restrict r, const double *restrict
 
 /* Backward: cotangents of the outputs in, cotangents of the inputs out.
  *
- *     r0 = 2*(v4*v1)*(1 - exp(v2*(v3 - v0)))*exp(v2*(v3 - v0))*v2
- *     r1 = v4*(1 - exp(v2*(v3 - v0)))**2
- *     r2 = -2*(v4*v1)*(1 - exp(v2*(v3 - v0)))*exp(v2*(v3 - v0))*(v3 - v0)
- *     r3 = -2*(v4*v1)*(1 - exp(v2*(v3 - v0)))*exp(v2*(v3 - v0))*v2
+ *     r0 = -2*(v4*v1)*expm1(v2*(v3 - v0))*exp(v2*(v3 - v0))*v2
+ *     r1 = v4*expm1(v2*(v3 - v0))**2
+ *     r2 = 2*(v4*v1)*expm1(v2*(v3 - v0))*exp(v2*(v3 - v0))*(v3 - v0)
+ *     r3 = 2*(v4*v1)*expm1(v2*(v3 - v0))*exp(v2*(v3 - v0))*v2
  */
 void morse_backward(ptrdiff_t n, const double *restrict r, const double *restrict depth,
                     const double *restrict a, const double *restrict arg3,
@@ -118,25 +131,25 @@ void morse_backward(ptrdiff_t n, const double *restrict r, const double *restric
         const double v4 = out_bar[i];
 
         const double t0 = v3 - v0;
-        const double t1 = vm_exp(v2*t0);
-        const double t2 = 1.0 - t1;
-        const double t3 = 2.0*(v4*v1)*t2*t1;
+        const double t1 = v2*t0;
+        const double t2 = vm_expm1(t1);
+        const double t3 = 2.0*(v4*v1)*t2*vm_exp(t1);
         const double t4 = t3*v2;
 
-        r_bar[i]     = t4;
+        r_bar[i]     = -t4;
         depth_bar[i] = v4*(t2*t2);
-        a_bar[i]     = -(t3*t0);
-        r0_bar[i]    = -t4;
+        a_bar[i]     = t3*t0;
+        r0_bar[i]    = t4;
     }
 }
 
 /* Forward and backward in one pass.
  *
- *     r0 = v1*(1 - exp(v2*(v3 - v0)))**2
- *     r1 = 2*(v4*v1)*(1 - exp(v2*(v3 - v0)))*exp(v2*(v3 - v0))*v2
- *     r2 = v4*(1 - exp(v2*(v3 - v0)))**2
- *     r3 = -2*(v4*v1)*(1 - exp(v2*(v3 - v0)))*exp(v2*(v3 - v0))*(v3 - v0)
- *     r4 = -2*(v4*v1)*(1 - exp(v2*(v3 - v0)))*exp(v2*(v3 - v0))*v2
+ *     r0 = v1*expm1(v2*(v3 - v0))**2
+ *     r1 = -2*(v4*v1)*expm1(v2*(v3 - v0))*exp(v2*(v3 - v0))*v2
+ *     r2 = v4*expm1(v2*(v3 - v0))**2
+ *     r3 = 2*(v4*v1)*expm1(v2*(v3 - v0))*exp(v2*(v3 - v0))*(v3 - v0)
+ *     r4 = 2*(v4*v1)*expm1(v2*(v3 - v0))*exp(v2*(v3 - v0))*v2
  */
 void morse_forward_backward(ptrdiff_t n, const double *restrict r, const double *restrict depth,
                             const double *restrict a, const double *restrict arg3,
@@ -152,17 +165,17 @@ void morse_forward_backward(ptrdiff_t n, const double *restrict r, const double 
         const double v4 = out_bar[i];
 
         const double t0 = v3 - v0;
-        const double t1 = vm_exp(v2*t0);
-        const double t2 = 1.0 - t1;
+        const double t1 = v2*t0;
+        const double t2 = vm_expm1(t1);
         const double t3 = t2*t2;
-        const double t4 = 2.0*(v4*v1)*t2*t1;
+        const double t4 = 2.0*(v4*v1)*t2*vm_exp(t1);
         const double t5 = t4*v2;
 
         out[i]       = v1*t3;
-        r_bar[i]     = t5;
+        r_bar[i]     = -t5;
         depth_bar[i] = v4*t3;
-        a_bar[i]     = -(t4*t0);
-        r0_bar[i]    = -t5;
+        a_bar[i]     = t4*t0;
+        r0_bar[i]    = t5;
     }
 }
 

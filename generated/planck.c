@@ -94,7 +94,7 @@ INLINE double vm_expm1(double x)
 
 /* Forward.
  *
- *     r0 = 119104297.2/(v0**5*expm1(1438776877/100000/(v0*v1)))
+ *     r0 = 119104297.2/v0**5*(1/expm1(1438776877/100000/(v0*v1)))
  */
 void planck_forward(ptrdiff_t n, const double *restrict wavelength, const double *restrict T,
                     double *restrict out)
@@ -104,9 +104,9 @@ void planck_forward(ptrdiff_t n, const double *restrict wavelength, const double
         const double v1 = T[i];
 
         const double t0 = v0*v0;
-        const double t1 = t0*t0*v0*vm_expm1(14387.76877/(v0*v1));
+        const double t1 = 119104297.2/(t0*t0*v0)*(1.0/vm_expm1(14387.76877/(v0*v1)));
 
-        out[i] = 119104297.2/t1;
+        out[i] = t1;
     }
 }
 
@@ -121,24 +121,26 @@ void planck_backward(ptrdiff_t n, const double *restrict wavelength, const doubl
         const double v1 = T[i];
         const double v2 = out_bar[i];
 
-        const double t0 = v0*v1;
-        const double t1 = 14387.76877/t0;
-        const double t2 = vm_expm1(t1);
-        const double t3 = v0*v0;
-        const double t4 = t3*t3;
-        const double t5 = t4*v0;
-        const double t6 = t5*t2;
-        const double t7 = v2/t6*(119104297.2/t6);
-        const double t8 = t7*t5*vm_exp(t1)/t0*t1;
+        const double t0  = v0*v1;
+        const double t1  = 14387.76877/t0;
+        const double t2  = v0*v0;
+        const double t3  = t2*t2;
+        const double t4  = t3*v0;
+        const double t5  = 119104297.2/t4;
+        const double t6  = 1.0/vm_expm1(t1);
+        const double t7  = vm_exp(t1)*t6;
+        const double t8  = 1.0 + t6;
+        const double t9  = (t1 < 0.0) ? t7 : t8;
+        const double t10 = v2*t5*t6*t9/t0*t1;
 
-        wavelength_bar[i] = -5.0*(t7*t2)*t4 + t8*v1;
-        T_bar[i]          = t8*v0;
+        wavelength_bar[i] = -5.0*(v2*t6/t4*t5)*t3 + t10*v1;
+        T_bar[i]          = t10*v0;
     }
 }
 
 /* Forward and backward in one pass.
  *
- *     r0 = 119104297.2/(v0**5*expm1(1438776877/100000/(v0*v1)))
+ *     r0 = 119104297.2/v0**5*(1/expm1(1438776877/100000/(v0*v1)))
  */
 void planck_forward_backward(ptrdiff_t n, const double *restrict wavelength,
                              const double *restrict T, const double *restrict out_bar,
@@ -150,20 +152,22 @@ void planck_forward_backward(ptrdiff_t n, const double *restrict wavelength,
         const double v1 = T[i];
         const double v2 = out_bar[i];
 
-        const double t0 = v0*v1;
-        const double t1 = 14387.76877/t0;
-        const double t2 = vm_expm1(t1);
-        const double t3 = v0*v0;
-        const double t4 = t3*t3;
-        const double t5 = t4*v0;
-        const double t6 = t5*t2;
-        const double t7 = 119104297.2/t6;
-        const double t8 = v2/t6*t7;
-        const double t9 = t8*t5*vm_exp(t1)/t0*t1;
+        const double t0  = v0*v1;
+        const double t1  = 14387.76877/t0;
+        const double t2  = v0*v0;
+        const double t3  = t2*t2;
+        const double t4  = t3*v0;
+        const double t5  = 119104297.2/t4;
+        const double t6  = 1.0/vm_expm1(t1);
+        const double t7  = t5*t6;
+        const double t8  = vm_exp(t1)*t6;
+        const double t9  = 1.0 + t6;
+        const double t10 = (t1 < 0.0) ? t8 : t9;
+        const double t11 = t7*v2*t10/t0*t1;
 
         out[i]            = t7;
-        wavelength_bar[i] = -5.0*(t8*t2)*t4 + t9*v1;
-        T_bar[i]          = t9*v0;
+        wavelength_bar[i] = -5.0*(v2*t6/t4*t5)*t3 + t11*v1;
+        T_bar[i]          = t11*v0;
     }
 }
 

@@ -4,10 +4,70 @@
 #include "relativistic_energy.h"
 
 #include <math.h>
+#include <stdint.h>
+#include <string.h>
+
+#ifdef __GNUC__
+#define INLINE static inline __attribute__((always_inline))
+#else
+#define INLINE static inline
+#endif
+
+/* Elementary functions without branches, so that loops vectorise. They count on IEEE 754: no -ffast-math. */
+
+/* a*b + c, rounded once where the processor can. */
+INLINE double vm_mad(double a, double b, double c)
+{
+#if defined(__FMA__) || defined(__ARM_FEATURE_FMA)
+    return __builtin_fma(a, b, c);
+#else
+    return a*b + c;
+#endif
+}
+
+/* The bits of a number as a whole number, and back. */
+INLINE uint64_t vm_bits(double x)
+{
+    uint64_t u;
+    memcpy(&u, &x, sizeof u);
+    return u;
+}
+
+INLINE double vm_real(uint64_t u)
+{
+    double x;
+    memcpy(&x, &u, sizeof x);
+    return x;
+}
+
+/* The power of two below the largest part of a norm, within bounds, as bits; and its reciprocal: parts that are scaled
+ * by it have squares that neither overflow nor vanish.
+ */
+INLINE uint64_t vm_norm_size(double m)
+{
+    const double low = m < 9.332636185032189e-302 ? 9.332636185032189e-302 : m;
+    const double size = low > 1.0715086071862673e+301 ? 1.0715086071862673e+301 : low;
+    return vm_bits(size) & UINT64_C(0x7ff0000000000000);
+}
+
+INLINE double vm_norm_scale(uint64_t size)
+{
+    return vm_real(UINT64_C(0x7fe0000000000000) - size);
+}
+
+INLINE double vm_norm2(double a, double b)
+{
+    const double m = fabs(a) > fabs(b) ? fabs(a) : fabs(b);
+    const uint64_t size = vm_norm_size(m);
+    const double s = vm_norm_scale(size);
+    const double x = a*s;
+    const double y = b*s;
+    return sqrt(vm_mad(x, x, y*y))*vm_real(size);
+}
 
 /* Forward.
  *
- *     r0 = sqrt((v1*v2)**2 + (v0*v2**2)**2)
+ *     r0 = norm2(v1*v2, v0*v2**2)
  */
 void relativistic_energy_forward(ptrdiff_t n, const double *restrict m, const double *restrict p,
                                  const double *restrict c, double *restrict out)
@@ -17,18 +77,15 @@ void relativistic_energy_forward(ptrdiff_t n, const double *restrict m, const do
         const double v1 = p[i];
         const double v2 = c[i];
 
-        const double t0 = v1*v2;
-        const double t1 = v0*(v2*v2);
-
-        out[i] = sqrt(t0*t0 + t1*t1);
+        out[i] = vm_norm2(v1*v2, v0*(v2*v2));
     }
 }
 
 /* Backward: cotangents of the outputs in, cotangents of the inputs out.
  *
- *     r0 = 2*(v3/(2*sqrt((v1*v2)**2 + (v0*v2**2)**2)))*(v0*v2**2)*v2**2
- *     r1 = 2*(v3/(2*sqrt((v1*v2)**2 + (v0*v2**2)**2)))*(v1*v2)*v2
- *     r2 = 2*(2*(v3/(2*sqrt((v1*v2)**2 + (v0*v2**2)**2)))*(v0*v2**2)*v0)*v2 + 2*(v3/(2*sqrt((v1*v2)**2 + (v0*v2**2)**2)))*(v1*v2)*v1
+ *     r0 = where(norm2(v1*v2, v0*v2**2) == 0, 0, v3*(v0*v2**2*(1/norm2(v1*v2, v0*v2**2)))*v2**2)
+ *     r1 = where(norm2(v1*v2, v0*v2**2) == 0, 0, v3*(v1*v2*(1/norm2(v1*v2, v0*v2**2)))*v2)
+ *     r2 = where(norm2(v1*v2, v0*v2**2) == 0, 0, 2*(v3*(v0*v2**2*(1/norm2(v1*v2, v0*v2**2)))*v0)*v2 + v3*(v1*v2*(1/norm2(v1*v2, v0*v2**2)))*v1)
  */
 void relativistic_energy_backward(ptrdiff_t n, const double *restrict m, const double *restrict p,
                                   const double *restrict c, const double *restrict out_bar,
@@ -41,25 +98,33 @@ void relativistic_energy_backward(ptrdiff_t n, const double *restrict m, const d
         const double v2 = c[i];
         const double v3 = out_bar[i];
 
-        const double t0 = v1*v2;
-        const double t1 = v2*v2;
-        const double t2 = v0*t1;
-        const double t3 = 2.0*(v3/(2.0*sqrt(t0*t0 + t2*t2)));
-        const double t4 = t3*t2;
-        const double t5 = t3*t0;
+        const double t0  = v1*v2;
+        const double t1  = v2*v2;
+        const double t2  = v0*t1;
+        const double t3  = vm_norm2(t0, t2);
+        const int    c0  = t3 == 0.0;
+        const double t4  = 1.0/t3;
+        const double t5  = v3*(t0*t4);
+        const double t6  = v3*(t2*t4);
+        const double t7  = t6*t1;
+        const double t8  = c0 ? 0.0 : t7;
+        const double t9  = 2.0*(t6*v0)*v2 + t5*v1;
+        const double t10 = c0 ? 0.0 : t9;
+        const double t11 = t5*v2;
+        const double t12 = c0 ? 0.0 : t11;
 
-        m_bar[i] = t4*t1;
-        p_bar[i] = t5*v2;
-        c_bar[i] = 2.0*(t4*v0)*v2 + t5*v1;
+        m_bar[i] = t8;
+        p_bar[i] = t12;
+        c_bar[i] = t10;
     }
 }
 
 /* Forward and backward in one pass.
  *
- *     r0 = sqrt((v1*v2)**2 + (v0*v2**2)**2)
- *     r1 = 2*(v3/(2*sqrt((v1*v2)**2 + (v0*v2**2)**2)))*(v0*v2**2)*v2**2
- *     r2 = 2*(v3/(2*sqrt((v1*v2)**2 + (v0*v2**2)**2)))*(v1*v2)*v2
- *     r3 = 2*(2*(v3/(2*sqrt((v1*v2)**2 + (v0*v2**2)**2)))*(v0*v2**2)*v0)*v2 + 2*(v3/(2*sqrt((v1*v2)**2 + (v0*v2**2)**2)))*(v1*v2)*v1
+ *     r0 = norm2(v1*v2, v0*v2**2)
+ *     r1 = where(norm2(v1*v2, v0*v2**2) == 0, 0, v3*(v0*v2**2*(1/norm2(v1*v2, v0*v2**2)))*v2**2)
+ *     r2 = where(norm2(v1*v2, v0*v2**2) == 0, 0, v3*(v1*v2*(1/norm2(v1*v2, v0*v2**2)))*v2)
+ *     r3 = where(norm2(v1*v2, v0*v2**2) == 0, 0, 2*(v3*(v0*v2**2*(1/norm2(v1*v2, v0*v2**2)))*v0)*v2 + v3*(v1*v2*(1/norm2(v1*v2, v0*v2**2)))*v1)
  */
 void relativistic_energy_forward_backward(ptrdiff_t n, const double *restrict m,
                                           const double *restrict p, const double *restrict c,
@@ -73,18 +138,25 @@ void relativistic_energy_forward_backward(ptrdiff_t n, const double *restrict m,
         const double v2 = c[i];
         const double v3 = out_bar[i];
 
-        const double t0 = v1*v2;
-        const double t1 = v2*v2;
-        const double t2 = v0*t1;
-        const double t3 = sqrt(t0*t0 + t2*t2);
-        const double t4 = 2.0*(v3/(2.0*t3));
-        const double t5 = t4*t2;
-        const double t6 = t4*t0;
+        const double t0  = v1*v2;
+        const double t1  = v2*v2;
+        const double t2  = v0*t1;
+        const double t3  = vm_norm2(t0, t2);
+        const int    c0  = t3 == 0.0;
+        const double t4  = 1.0/t3;
+        const double t5  = v3*(t0*t4);
+        const double t6  = v3*(t2*t4);
+        const double t7  = t6*t1;
+        const double t8  = c0 ? 0.0 : t7;
+        const double t9  = 2.0*(t6*v0)*v2 + t5*v1;
+        const double t10 = c0 ? 0.0 : t9;
+        const double t11 = t5*v2;
+        const double t12 = c0 ? 0.0 : t11;
 
         out[i]   = t3;
-        m_bar[i] = t5*t1;
-        p_bar[i] = t6*v2;
-        c_bar[i] = 2.0*(t5*v0)*v2 + t6*v1;
+        m_bar[i] = t8;
+        p_bar[i] = t12;
+        c_bar[i] = t10;
     }
 }
 

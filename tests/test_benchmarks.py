@@ -232,3 +232,28 @@ def test_a_cell_of_derivatives_runs(tmp_path):
     messages = [json.loads(line) for line in done.stdout.splitlines()]
     timed = [message for message in messages if message["event"] == "timed"]
     assert [set(message) & {"one", "many"} for message in timed] == [{"one"}, {"many"}]
+
+
+# ---------------------------------------------------------------- accuracy
+
+
+def test_bits_of_error_count_doubles():
+    import accuracy
+
+    one = np.array([1.0, 1.0, 1.0, 0.0, np.inf, 1.0, np.nan])
+    off = np.array([1.0, 1.0 + 2.0**-52, np.nan, -5e-324, np.finfo(float).max, -1.0, 1.0])
+    found = accuracy.bits(off, one)
+    assert np.array_equal(found[:5], [0, 1, 64, 1, 1])
+    assert 62 < found[5] < 64
+    assert np.isnan(found[6])
+
+
+def test_accuracy_measures_a_formula(tmp_path):
+    done = run(
+        "accuracy.py", "--only", "damped", "--ways", "tapeless", "--benign", "3", "--wild", "2",
+        "--output", "page.md", cwd=tmp_path,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    page = (tmp_path / "page.md").read_text(encoding="utf-8")
+    assert "| gallery | benign | tapeless |" in page
+    assert "| gallery | wild | tapeless |" in page

@@ -8,6 +8,7 @@ from fractions import Fraction
 import mpmath
 import pytest
 
+import tapeless as tl
 from tapeless.ir.graph import Builder
 from tapeless.ir.program import Input, Output, finish
 from tapeless.targets.c.counts import op_counts
@@ -207,3 +208,21 @@ def test_a_derivative_the_table_lacks_names_the_function():
     lower(f, "forward", "float64")
     with pytest.raises(DerivativeError, match="besselj by its argument v is not known"):
         vjp(f)
+
+
+@pytest.mark.parametrize(
+    ("text", "at", "wanted"),
+    [
+        ("sqrt(x*max(y, 0))", (1.0, -1.0), (0, 0)),
+        ("sqrt(x*min(y, 0))", (-1.0, 1.0), (0, 0)),
+        ("sqrt(2*x*where(y > 0, y, 0) + 0)", (1.0, -1.0), (0, 0)),
+        ("cbrt(sin(x*max(y, 0)))", (1.0, -1.0), (0, 0)),
+        ("sqrt(x*max(y, 0)**2/3)", (1.0, -1.0), (0, 0)),
+        ("sqrt(x*y)", (0.0, 1.0), (float("inf"), None)),
+        ("sqrt(x*max(y, 0))", (4.0, 1.0), (0.25, 1.0)),
+    ],
+)
+def test_what_is_zero_by_structure_is_not_moved(text, at, wanted):
+    """An infinite slope counts only where its argument is not constantly zero."""
+    for found, slope in zip(tl.compile(text).grad(*at), wanted, strict=True):
+        assert slope is None or found == slope

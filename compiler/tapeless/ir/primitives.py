@@ -106,6 +106,43 @@ _ROWS: tuple[Primitive, ...] = (
     _unary("softplus", "y_bar*expit(x)", "y = log(1 + exp(x))", cost=20.0),
     _unary("sech2", "-2*y_bar*y*tanh(x)", "y = 1/cosh(x)**2", cost=13.0),
     _unary("gauss", "-2*y_bar*y*x", "y = exp(-x**2)", cost=9.0),
+    _unary("inv_cosh", "-y_bar*y*tanh(x)", "y = 1/cosh(x)", cost=19.0),
+    _unary("log_cosh", "y_bar*tanh(x)", "y = log(cosh(x))", cost=25.0),
+    _unary("versin", "y_bar*sin(x)", "y = 1 - cos(x) = 2*sin(x/2)**2", cost=13.0),
+    _unary("bose", "-y_bar*y*bose1(x)", "y = 1/(exp(x) - 1)", domain="x != 0", samples=((0.1, 3.0),), cost=16.0),
+    _unary("bose1", "-y_bar*y*bose(x)", "y = exp(x)/(exp(x) - 1), which is 1 + bose(x)", domain="x != 0",
+           samples=((0.1, 3.0),), cost=12.0),
+    _unary("xlogx", "y_bar*(1 + log(x))", "y = x*log(x), 0 at 0", domain="x >= 0", samples=_PLUS, cost=11.0,
+           edges=(Edge((0.0,), (float("-inf"),), "truly infinite"),)),
+    _unary("xlog1px", "y_bar*(1 + log1p(x))", "y = (1 + x)*log(1 + x), 0 at -1", domain="x >= -1",
+           samples=((-0.9, 5.0),), cost=14.0, edges=(Edge((-1.0,), (float("-inf"),), "truly infinite"),)),
+    Primitive("squares", _AB, ("2*y_bar*a", "-2*y_bar*b"), samples=_BOTH, cost=3.0,
+              source="y = a**2 - b**2 = (a - b)*(a + b)"),
+    Primitive("share", _AB, ("y_bar/(a + b)*(b/(a + b))", "-y_bar/(a + b)*y"), domain="a + b != 0",
+              samples=((0.3, 4.0), (0.3, 4.0)), cost=5.0,
+              source="y = a/(a + b), where 1 - y in the quotient rule cancels"),
+    Primitive("norm2", _AB, ("y_bar*(a/y)", "y_bar*(b/y)"), ("y != 0", "y != 0"), samples=_BOTH, commutative=True,
+              cost=9.0, source="y**2 = a**2 + b**2; the subgradient 0 at the origin",
+              edges=(Edge((0.0, 0.0), (0.0, 0.0), "subgradient at the origin"),
+                     Edge((3e200, 4e200), (0.6, 0.8), "no overflow"),
+                     Edge((3e-200, 4e-200), (0.6, 0.8), "no underflow"))),
+    Primitive("norm3", ("a", "b", "c"), ("y_bar*(a/y)", "y_bar*(b/y)", "y_bar*(c/y)"), ("y != 0",) * 3,
+              samples=(*_BOTH, (-3.0, 3.0)), commutative=True, cost=12.0,
+              source="y**2 = a**2 + b**2 + c**2; the subgradient 0 at the origin",
+              edges=(Edge((0.0, 0.0, 0.0), (0.0, 0.0, 0.0), "subgradient at the origin"),
+                     Edge((2e200, 3e200, 6e200), (2/7, 3/7, 6/7), "no overflow"))),
+    Primitive("logsumexp", ("*",), (), samples=_BOTH, commutative=True, cost=20.0,
+              source="y = log(exp(a) + exp(b) + ...); each argument receives y_bar*exp(a - y)"),
+    # The derivative of order b of f(a)/a: a removable point at 0, where all orders have limits.
+    *(Primitive(f"{name}_over", _AB, (f"y_bar*{name}_over(a, b + 1)", "0"), domain=domain,
+                samples=(interval, (0.0, 0.0)), cost=cost, source=f"the derivative of whole order b of {name}(a)/a",
+                edges=(Edge((0.0, 0.0), (slope, 0.0), "the limit"),))
+      for name, slope, interval, domain, cost in (
+          ("sin", 0.0, (-3.0, 3.0), "b >= 0", 16.0),
+          ("expm1", 0.5, (-3.0, 3.0), "b >= 0", 18.0),
+          ("log1p", -0.5, (-0.9, 3.0), "a > -1 and b >= 0", 18.0),
+          ("tanh", 0.0, (-3.0, 3.0), "b >= 0", 18.0),
+      )),
     # ---- error and gamma functions
     _unary("erf", "y_bar*(2/sqrt(pi))*gauss(x)", "DLMF 7.10.1", cost=18.0),
     _unary("erfc", "-y_bar*(2/sqrt(pi))*gauss(x)", "DLMF 7.10.1", cost=16.0),
@@ -167,7 +204,13 @@ _ROWS: tuple[Primitive, ...] = (
 PRIMITIVES: Final[dict[str, Primitive]] = {row.name: row for row in _ROWS}
 """All primitives by name, in the order of the table."""
 
-NAMELESS: Final = frozenset(("expit", "softplus", "sech2", "gauss"))
+OVER: Final = ("sin_over", "expm1_over", "log1p_over", "tanh_over")
+"""The derivatives, of any order, of quotients f(x)/x."""
+
+NAMELESS: Final = frozenset(
+    "expit softplus sech2 gauss inv_cosh log_cosh versin bose bose1 xlogx xlog1px squares share "
+    "norm2 norm3 logsumexp".split()
+) | frozenset(OVER)
 """Functions that a formula does not call by name: what they stand for is recognised, see transforms/stable.py."""
 
 

@@ -139,6 +139,12 @@ def links(builder: Builder, node: int, active: Callable[[int], bool]) -> list[Li
         return None
     if op in ("max", "min", "fmax", "fmin"):
         return _extremum_links(builder, node, active)
+    if op == "logsumexp":
+        return [
+            Link(position, None, _weigher(builder, node, arg))
+            for position, arg in enumerate(args)
+            if active(arg)
+        ]
     names = dict(zip(row.args, args, strict=False))
     names["y"] = node
     found = []
@@ -151,10 +157,74 @@ def links(builder: Builder, node: int, active: Callable[[int], bool]) -> list[Li
                 f"lead to it out of `wrt`, or make that argument a number in the formula."
             )
         guard = None if guarded is None else guarded(builder, names)
+        if op in _STEEP and position == 0 and (rests := rest_at_zero(builder, args[0])) is not None:
+            moves = builder.not_(rests)
+            guard = moves if guard is None else builder.and_(guard, moves)
         if guard is not None and builder.ops[guard] == "true":
             guard = None
         found.append(Link(position, guard, _unchanged if rule is None else _puller(builder, rule, names)))
     return found
+
+
+_STEEP: Final = frozenset(("sqrt", "cbrt", "pow"))
+"""Primitives with a slope at 0 that may be infinite, beside a value that is not."""
+_ZERO_AT_ZERO: Final = frozenset(
+    "neg abs sqrt cbrt sin tan sinh tanh asin atan asinh atanh expm1 log1p erf".split()
+)
+_DEPTH: Final = 8
+"""How far down a product is searched for a factor that rests."""
+
+
+def rest_at_zero(builder: Builder, node: int, depth: int = _DEPTH) -> int | None:
+    """Return the condition under which `node` is zero by its structure, on an open set; None for never.
+
+    There no input moves it, so that an infinite slope of what it goes into counts for nothing: sqrt(x*max(y, 0)) is
+    constant where y < 0, and its derivative by x is 0, not 0 times infinity. Where the value only touches zero, no
+    condition is given.
+    """
+    op, args = builder.ops[node], builder.args[node]
+    if not depth:
+        return None
+    if op in ("max", "min") and len(args) == 2:
+        for zero, other in (args, args[::-1]):
+            if builder.rational_value(zero) == 0:
+                return builder.not_(builder.compare("gt" if op == "max" else "lt", other, zero))
+        return None
+    if op == "fdim":
+        return builder.not_(builder.compare("gt", *args))
+    if op == "select":
+        condition, first, second = args
+        found = []
+        for holds, arm in ((condition, first), (builder.not_(condition), second)):
+            if builder.rational_value(arm) == 0:
+                found.append(holds)
+            elif (inner := rest_at_zero(builder, arm, depth - 1)) is not None:
+                found.append(builder.and_(holds, inner))
+        return builder.or_(*found) if found else None
+    if op == "mul":
+        parts = [rest_at_zero(builder, arg, depth - 1) for arg in args]
+        resting = [part for part in parts if part is not None]
+        return builder.or_(*resting) if resting else None
+    if op == "add":
+        both = [rest_at_zero(builder, arg, depth - 1) for arg in args]
+        return None if None in both else builder.and_(*both)  # type: ignore[arg-type]
+    if op == "div" or op in _ZERO_AT_ZERO:
+        return rest_at_zero(builder, args[0], depth - 1)
+    if op == "pow" and (power := builder.rational_value(args[1])) is not None and power > 0:
+        return rest_at_zero(builder, args[0], depth - 1)
+    return None
+
+
+def _weigher(builder: Builder, node: int, arg: int) -> Callable[[int], int]:
+    """Return what an argument of log(exp(a) + exp(b) + ...) receives: its part of the sum."""
+
+    def pull(bar: int) -> int:
+        if len(builder.args[node]) == 2:
+            [other] = [x for x in builder.args[node] if x != arg]
+            return builder.mul(bar, builder.call("expit", builder.sub(arg, other)))
+        return builder.mul(bar, builder.call("exp", builder.sub(arg, node)))
+
+    return pull
 
 
 def _unchanged(bar: int) -> int:

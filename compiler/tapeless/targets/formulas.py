@@ -20,7 +20,7 @@ from sympy.functions.elementary.piecewise import ExprCondPair
 from tapeless.frontend.symbolic import class_of
 from tapeless.frontend.vocabulary import PRIMITIVE_OF, unevaluated
 from tapeless.ir.graph import Graph
-from tapeless.ir.primitives import NAMELESS, Extern
+from tapeless.ir.primitives import NAMELESS, OVER, Extern
 from tapeless.ir.program import Input, Program
 
 _NAMED: Final[dict[str, Any]] = {
@@ -150,7 +150,7 @@ class _Writer:
         if op == "sqrt":
             return self._make(sympy.Pow, [parts[0], sympy.S.Half])
         if op in NAMELESS:
-            return self._written_out(op, parts[0])
+            return self._written_out(node, op, parts)
         kind = class_of(payload) if isinstance(payload, Extern) else _CLASSES[op]
         if issubclass(kind, LatticeOp):
             parts = self._sorted(parts)
@@ -160,17 +160,81 @@ class _Writer:
             parts.append(sympy.S.Half)
         return self._make(kind, parts)
 
-    def _written_out(self, op: str, x: Any) -> Any:
+    def _written_out(self, node: int, op: str, parts: list[Any]) -> Any:
         """Write a function that sympy has no name for as what it stands for."""
+        if op in OVER:
+            return self._over(op.removesuffix("_over"), parts[0], self._order(node))
+        x = parts[0]
         if op == "gauss":
-            return self._make(sympy.exp, [self._negated(self._make(sympy.Pow, [x, sympy.Integer(2)]))])
-        if op == "sech2":
-            return self._make(sympy.Pow, [self._make(sympy.cosh, [x]), sympy.Integer(-2)])
+            return self._make(sympy.exp, [self._negated(self._square(x))])
+        if op in ("sech2", "inv_cosh"):
+            return self._make(
+                sympy.Pow, [self._make(sympy.cosh, [x]), sympy.Integer(-2 if op == "sech2" else -1)]
+            )
+        if op == "log_cosh":
+            return self._make(sympy.log, [self._make(sympy.cosh, [x])])
+        if op == "versin":
+            return self._less(sympy.S.One, self._make(sympy.cos, [x]))
+        if op in ("bose", "bose1"):
+            power = self._make(sympy.exp, [x])
+            below = self._make(sympy.Add, [power, sympy.S.NegativeOne])
+            inverse = self._make(sympy.Pow, [below, sympy.S.NegativeOne])
+            return inverse if op == "bose" else self._make(sympy.Mul, [power, inverse])
+        if op == "xlogx":
+            return self._make(sympy.Mul, [x, self._make(sympy.log, [x])])
+        if op == "xlog1px":
+            more = self._make(sympy.Add, self._sorted([sympy.S.One, x]))
+            return self._make(sympy.Mul, [more, self._make(sympy.log, [more])])
+        if op == "squares":
+            return self._less(*(self._square(part) for part in parts))
+        if op == "share":
+            return self._quotient(x, self._make(sympy.Add, self._sorted(list(parts))))
+        if op in ("norm2", "norm3"):
+            total = self._make(sympy.Add, self._sorted([self._square(part) for part in parts]))
+            return self._make(sympy.Pow, [total, sympy.S.Half])
+        if op == "logsumexp":
+            powers = self._sorted([self._make(sympy.exp, [part]) for part in parts])
+            return self._make(sympy.log, [self._make(sympy.Add, powers)])
         power = self._make(sympy.exp, [self._negated(x) if op == "expit" else x])
         one_more = self._make(sympy.Add, self._sorted([sympy.S.One, power]))
         if op == "softplus":
             return self._make(sympy.log, [one_more])
         return self._make(sympy.Pow, [one_more, sympy.S.NegativeOne])
+
+    def _order(self, node: int) -> int:
+        order = self.graph.payloads[self.graph.args[node][1]]
+        assert isinstance(order, Fraction)
+        return int(order)
+
+    def _over(self, name: str, x: Any, order: int) -> Any:
+        """Write a derivative of f(x)/x by Leibniz' rule, each from the one before."""
+        if name in ("expm1", "log1p"):
+            one_more = self._make(sympy.Add, self._sorted([sympy.S.One, x]))
+            inner = self._make(sympy.exp, [x]) if name == "expm1" else None
+            value = self._less(inner, sympy.S.One) if inner is not None else self._make(sympy.log, [one_more])
+        else:
+            value = self._make(sympy.sin if name == "sin" else sympy.tanh, [x])
+        found = self._quotient(value, x)
+        symbol = sympy.Dummy()
+        plain = {
+            "sin": sympy.sin,
+            "expm1": sympy.exp,
+            "log1p": lambda t: sympy.log(1 + t),
+            "tanh": sympy.tanh,
+        }[name](symbol)
+        for k in range(1, order + 1):
+            slope = plain.diff(symbol, k).xreplace({symbol: x})
+            found = self._quotient(self._less(slope, self._make(sympy.Mul, [sympy.Integer(k), found])), x)
+        return found
+
+    def _square(self, x: Any) -> Any:
+        return self._make(sympy.Pow, [x, sympy.Integer(2)])
+
+    def _less(self, x: Any, y: Any) -> Any:
+        return self._make(sympy.Add, [x, self._negated(y)])
+
+    def _quotient(self, x: Any, y: Any) -> Any:
+        return self._make(sympy.Mul, [x, self._make(sympy.Pow, [y, sympy.S.NegativeOne])])
 
     def _make(self, kind: Any, parts: list[Any]) -> Any:
         """Build an expression as it stands, and note its size."""

@@ -22,6 +22,7 @@ from tapeless.errors import ArgumentError, ShapeError, UnsupportedError
 from tapeless.ir.graph import Graph
 from tapeless.ir.primitives import Extern
 from tapeless.ir.program import Program
+from tapeless.ir.series import over_at_zero
 from tapeless.ir.special_meaning import MEANING
 
 Real = Any
@@ -275,6 +276,88 @@ def _gauss(ctx: Context, x: Real) -> Real:
     return +value
 
 
+def _log_cosh(ctx: Context, x: Real) -> Real:
+    if _huge(x):
+        return abs(x) - ctx.ln2
+    return ctx.log1p(2 * ctx.sinh(x / 2) ** 2)
+
+
+def _versin(ctx: Context, x: Real) -> Real:
+    return 2 * _circular("sin")(ctx, x / 2) ** 2
+
+
+def _xlogx(ctx: Context, x: Real) -> Real:
+    return x * ctx.log(x) if x else x
+
+
+def _xlog1px(ctx: Context, x: Real) -> Real:
+    return (1 + x) * ctx.log1p(x) if x != -1 else ctx.zero
+
+
+def _squares(ctx: Context, a: Real, b: Real) -> Real:
+    return (a - b) * (a + b)
+
+
+def _norm(ctx: Context, *parts: Real) -> Real:
+    return ctx.sqrt(sum(x * x for x in parts))
+
+
+def _logsumexp(ctx: Context, *args: Real) -> Real:
+    top = _max(ctx, *args)
+    if not ctx.isfinite(top):
+        return top
+    return top + ctx.log(sum(_exp(ctx, x - top) for x in args))
+
+
+def _over(name: str) -> Callable[[Context, Real, Real], Real]:
+    """Return the derivative of order n of f(x)/x, with more digits near 0, where each order loses some."""
+
+    def value(ctx: Context, x: Real, order: Real) -> Real:
+        n = int(ctx.nint(order))  # differences by the order find 0
+        if order < -0.25 or (name == "log1p" and x <= -1):
+            return ctx.nan
+        if ctx.isinf(x):
+            return ctx.inf if name == "expm1" and x > 0 else ctx.zero
+        if not x:
+            return number(ctx, over_at_zero(name, n) * math.factorial(n))
+        bits = ctx.prec
+        try:
+            ctx.prec = bits + 40 + (n + 2) * max(0, 10 - int(ctx.mag(x)))
+            slopes = _slopes(ctx, name, x, n)
+            found = slopes[0] / x
+            for k in range(1, n + 1):
+                found = (slopes[k] - k * found) / x
+        finally:
+            ctx.prec = bits
+        return +found
+
+    return value
+
+
+def _slopes(ctx: Context, name: str, x: Real, n: int) -> list[Real]:
+    """Return f and its derivatives to order n."""
+    if name == "sin":
+        s, c = _circular("sin")(ctx, x), _circular("cos")(ctx, x)
+        return [(s, c, -s, -c)[k % 4] for k in range(n + 1)]
+    if name == "expm1":
+        return [_expm1(ctx, x)] + [_exp(ctx, x)] * n
+    if name == "log1p":
+        return [ctx.log1p(x)] + [-math.factorial(k - 1) * (-1 / (1 + x)) ** k for k in range(1, n + 1)]
+    t = _tanh(ctx, x)
+    found, row = [t], [0, 1]  # a polynomial in t, and its derivative times 1 - t**2
+    for _ in range(n):
+        slope = [k * c for k, c in enumerate(row)][1:]
+        row = [0] * (len(slope) + 2)
+        for k, c in enumerate(slope):
+            row[k] += c
+            row[k + 2] -= c
+        if len(found) == 1:
+            found.append(_sech2(ctx, x))
+        else:
+            found.append(sum((c * t**k for k, c in enumerate(row)), ctx.zero))
+    return found
+
+
 def _gamma(ctx: Context, x: Real) -> Real:
     if x == 0:
         return ctx.inf
@@ -425,6 +508,19 @@ FUNCTIONS: Final[dict[str, Callable[..., Any]]] = {
     "softplus": _softplus,
     "sech2": _sech2,
     "gauss": _gauss,
+    "inv_cosh": lambda ctx, x: 1 / _cosh(ctx, x),
+    "log_cosh": _log_cosh,
+    "versin": _versin,
+    "bose": lambda ctx, x: _div(ctx, ctx.one, _expm1(ctx, x)),
+    "bose1": lambda ctx, x: -_div(ctx, ctx.one, _expm1(ctx, -x)) if x else _div(ctx, ctx.one, x),
+    "xlogx": _xlogx,
+    "xlog1px": _xlog1px,
+    "squares": _squares,
+    "share": lambda ctx, a, b: _div(ctx, a, a + b),
+    "norm2": _norm,
+    "norm3": _norm,
+    "logsumexp": _logsumexp,
+    **{f"{name}_over": _over(name) for name in ("sin", "expm1", "log1p", "tanh")},
     "erf": _erf,
     "erfc": _erfc,
     "gamma": _gamma,

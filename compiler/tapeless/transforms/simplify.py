@@ -72,7 +72,11 @@ def simplify(program: Program) -> Program:
     Program
         With the same name, inputs, names and shapes of outputs.
     """
-    program = stable(compacted(program))
+    return cheaper(stable(compacted(program)))
+
+
+def cheaper(program: Program) -> Program:
+    """Return a program for the same function that costs at most as much, by the rewrites above alone."""
     best = cost(program.graph)
     for round_ in (_local, _ordered):
         for _ in range(_ROUNDS):

@@ -8,6 +8,22 @@ as written                                     as computed         what is gaine
 ``log(1 + exp(u))``, ``log1p(exp(u))``         ``softplus(u)``     finite for large u, all digits for small ones
 ``exp(-u**2)``                                 ``gauss(u)``        the rounding of u**2, which exp magnifies
 ``a/cosh(u)**2``, ``1 - tanh(u)**2``           ``a*sech2(u)``      no overflow, no cancellation
+``a/cosh(u)``, ``sinh(u)/cosh(u)``             ``a*inv_cosh(u)``   slopes without infinity times zero
+``log(cosh(u))``, ``log1p(2*sinh(u/2)**2)``    ``log_cosh(u)``     no overflow, all digits near 0
+``1 + tanh(u)``, ``1 - tanh(u)``               ``2*expit(2*u)``    every digit of the tail
+``exp(u) - 1``, ``2**u - 1``                   ``expm1(u)``, ...   all digits near 0
+``log(1 + u)``                                 ``log1p(u)``        all digits near 0
+``a/(exp(u) - 1)``                             ``a*bose(u)``       slopes without infinity times zero
+``1 - cos(u)``                                 ``versin(u)``       all digits near 0
+``log(exp(u) + exp(v) + ...)``                 ``logsumexp(...)``  no overflow
+``exp(u)/(exp(u) + exp(v))``                   ``expit(u - v)``    no infinity over infinity
+``a/(exp(u) + exp(-u))``                       ``inv_cosh(u)``     slopes without infinity times zero
+``u/(u + v)``                                  ``share(u, v)``     1 - u/(u + v) in the slope, which cancels
+``sqrt(u**2 + v**2)``, of three                ``norm2(u, v)``     no overflow, the slope at the origin
+``u*log(u)``                                   ``xlogx(u)``        its limit at 0
+``sin(u)/u``, ``(1 - cos(u))/u**2``, ...       ``sin_over(u, 0)``  its limit at 0, slopes near 0: see removable.py
+``u**2 - v**2``                                ``squares(u, v)``   all digits where u and v are near: see
+``sqrt(u + 1) - sqrt(u)``, ...                                     differences.py
 =============================================  ==================  ==================================================
 
 They are the same functions over the reals, on the same domain, so a derivative may start from either; the rules of
@@ -21,6 +37,8 @@ from fractions import Fraction
 
 from tapeless.ir.graph import Builder
 from tapeless.ir.program import Program, compacted
+from tapeless.transforms.differences import of_neighbours, of_squares
+from tapeless.transforms.removable import at_its_point, over_argument, part_of_sum
 
 
 def stable(program: Program) -> Program:
@@ -59,7 +77,24 @@ def stable(program: Program) -> Program:
     return compacted(replace(program, outputs=outputs, graph=builder.freeze()))
 
 
-_FUNCTIONS = frozenset(("exp", "erf", "cosh", "tanh", "expit"))
+_FUNCTIONS = frozenset(
+    (
+        "exp",
+        "erf",
+        "cosh",
+        "sinh",
+        "tanh",
+        "expit",
+        "log",
+        "cos",
+        "sin",
+        "expm1",
+        "log1p",
+        "sqrt",
+        "pow",
+        "div",
+    )
+)
 """A form has one of these at least."""
 
 
@@ -69,10 +104,11 @@ def _recognised(b: Builder, op: str, args: tuple[int, ...]) -> int | None:
         case "exp":
             return _gauss(b, args[0])
         case "log":
-            power = _added_to_one(b, args[0], "exp")
-            return None if power is None else b.call("softplus", b.args[power][0])
+            return _logarithm(b, args[0])
         case "log1p" if b.ops[args[0]] == "exp":
             return b.call("softplus", b.args[args[0]][0])
+        case "log1p":
+            return _log_of_cosh(b, args[0])
         case "add":
             found = _sum(b, *args)
             return _sum(b, *reversed(args)) if found is None else found
@@ -80,8 +116,15 @@ def _recognised(b: Builder, op: str, args: tuple[int, ...]) -> int | None:
             return _difference(b, *args)
         case "div":
             return _quotient(b, *args)
+        case "mul":
+            found = _times_its_log(b, *args)
+            return _times_its_log(b, *args[::-1]) if found is None else found
+        case "sqrt":
+            return _norm(b, args[0])
         case "pow":
             return _power(b, *args)
+        case "select":
+            return at_its_point(b, *args)
     return None
 
 
@@ -92,6 +135,91 @@ def _gauss(b: Builder, x: int) -> int | None:
     if b.ops[square] == "pow" and b.rational_value(b.args[square][1]) == 2:
         return b.call("gauss", b.args[square][0])
     return None
+
+
+def _logarithm(b: Builder, x: int) -> int | None:
+    power = _added_to_one(b, x, "exp")
+    if power is not None:
+        return b.call("softplus", b.args[power][0])
+    if b.ops[x] == "cosh":
+        return b.call("log_cosh", b.args[x][0])
+    exponents = _exponents(b, x)
+    if exponents is not None:
+        return b.call("logsumexp", *exponents)
+    if b.ops[x] == "add":
+        for one, other in (b.args[x], b.args[x][::-1]):
+            if b.rational_value(one) == 1:
+                return b.call("log1p", other)
+    if b.ops[x] == "sub" and not b.is_constant(x):
+        left, right = b.args[x]
+        if b.rational_value(left) == 1:
+            return b.call("log1p", b.neg(right))
+    return None
+
+
+def _log_of_cosh(b: Builder, x: int) -> int | None:
+    """Return log1p(2*sinh(u)**2) as log(cosh(2*u)): sinh overflows, and so does its slope."""
+    if b.ops[x] != "mul" or b.rational_value(b.args[x][0]) != 2:
+        return None
+    square = b.args[x][1]
+    if b.ops[square] == "pow" and b.rational_value(b.args[square][1]) == 2:
+        sine = b.args[square][0]
+        if b.ops[sine] == "sinh":
+            return b.call("log_cosh", b.mul(b.rational(2), b.args[sine][0]))
+    return None
+
+
+def _exponents(b: Builder, x: int) -> list[int] | None:
+    """Return u, v, ... of exp(u) + exp(v) + ...; None for another sum, or one in which a term comes twice."""
+    if b.ops[x] != "add":
+        return None
+    found, stack = [], [x]
+    while stack:
+        node = stack.pop()
+        if b.ops[node] == "add":
+            stack += b.args[node][::-1]
+        elif b.ops[node] == "exp":
+            found.append(b.args[node][0])
+        else:
+            return None
+        if len(found) > _TERMS:
+            return None
+    return found if len(set(found)) == len(found) else None
+
+
+def _times_its_log(b: Builder, x: int, logarithm: int) -> int | None:
+    """Return x*log(x), and (1 + u)*log1p(u)."""
+    if b.ops[logarithm] == "log" and b.args[logarithm][0] == x:
+        return b.call("xlogx", x)
+    if b.ops[logarithm] == "log1p":
+        u = b.args[logarithm][0]
+        if b.add(b.rational(1), u) == x:
+            return b.call("xlog1px", u)
+    return None
+
+
+def _norm(b: Builder, x: int) -> int | None:
+    """Return sqrt(u**2 + v**2), or of three squares, or of one."""
+    parts, stack = [], [x]
+    while stack:
+        node = stack.pop()
+        if b.ops[node] == "add":
+            stack += b.args[node][::-1]
+        elif b.ops[node] == "pow" and b.rational_value(b.args[node][1]) == 2:
+            parts.append(b.args[node][0])
+        else:
+            return None
+        if len(parts) + len(stack) > _NORM:
+            return None
+    if len(set(parts)) < len(parts):
+        return None
+    return b.call("abs", parts[0]) if len(parts) == 1 else b.call(f"norm{len(parts)}", *parts)
+
+
+_TERMS = 64
+"""A longer sum of exponentials stays."""
+_NORM = 3
+"""Longer norms stay sums: most of them are of numbers of one size, and there are many of them."""
 
 
 def _added_to_one(b: Builder, x: int, function: str) -> int | None:
@@ -112,12 +240,22 @@ def _scaled(b: Builder, x: int, function: str) -> tuple[Fraction, int] | None:
 
 
 def _sum(b: Builder, one: int, other: int) -> int | None:
-    """Return c + c*erf(u) as c*erfc(-u)."""
+    """Return c + c*erf(u) as c*erfc(-u), and c + c*tanh(u) as 2*c*expit(2*u)."""
     constant = b.rational_value(one)
-    found = _scaled(b, other, "erf") if constant else None
+    if not constant:
+        return None
+    found = _scaled(b, other, "erf")
     if found is not None and found[0] == constant:
         return b.mul(one, b.call("erfc", b.neg(found[1])))
+    found = _scaled(b, other, "tanh")
+    if found is not None and found[0] == constant:
+        return _double_logistic(b, constant, found[1])
     return None
+
+
+def _double_logistic(b: Builder, scale: Fraction, u: int) -> int:
+    """Return scale*(1 + tanh(u))."""
+    return b.mul(b.rational(2 * scale), b.call("expit", b.mul(b.rational(2), u)))
 
 
 def _difference(b: Builder, left: int, right: int) -> int | None:
@@ -129,6 +267,15 @@ def _difference(b: Builder, left: int, right: int) -> int | None:
         found = _scaled(b, right, "expit")
         if found is not None and found[0] == constant:
             return b.mul(left, b.call("expit", b.neg(found[1])))
+        found = _scaled(b, right, "tanh")
+        if found is not None and found[0] == constant:
+            return _double_logistic(b, constant, b.neg(found[1]))
+        found = _scaled(b, right, "cos")
+        if found is not None and found[0] == constant:
+            return b.mul(left, b.call("versin", found[1]))
+        found = _scaled(b, right, "exp")
+        if found is not None and found[0] == constant:
+            return b.neg(b.mul(left, b.call("expm1", found[1])))
         if constant == 1 and b.ops[right] == "pow" and b.rational_value(b.args[right][1]) == 2:
             base = b.args[right][0]
             if b.ops[base] == "tanh":
@@ -137,7 +284,20 @@ def _difference(b: Builder, left: int, right: int) -> int | None:
         found = _scaled(b, left, "erf")
         if found is not None and found[0] == other:
             return b.neg(b.mul(right, b.call("erfc", found[1])))
-    return None
+        found = _scaled(b, left, "cos")
+        if found is not None and found[0] == other:
+            return b.neg(b.mul(right, b.call("versin", found[1])))
+        found = _scaled(b, left, "exp")
+        if found is not None and found[0] == other:
+            return b.mul(right, b.call("expm1", found[1]))
+        if other == 1 and b.ops[left] == "exp2":
+            return b.call("expm1", b.mul(b.call("log", b.rational(2)), b.args[left][0]))
+        if other == 1 and b.ops[left] == "pow":
+            power_of = b.rational_value(b.args[left][0])
+            if power_of is not None and power_of > 0:
+                return b.call("expm1", b.mul(b.call("log", b.args[left][0]), b.args[left][1]))
+    found_square = of_squares(b, left, right)
+    return of_neighbours(b, left, right) if found_square is None else found_square
 
 
 def _quotient(b: Builder, above: int, below: int) -> int | None:
@@ -150,14 +310,56 @@ def _quotient(b: Builder, above: int, below: int) -> int | None:
             left, right = b.args[above]
             return b.mul(left if right == power else right, b.call("expit", u))
         return b.mul(above, b.call("expit", b.neg(u)))
+    if b.ops[below] == "cosh":
+        u = b.args[below][0]
+        if b.ops[above] == "sinh" and b.args[above][0] == u:
+            return b.call("tanh", u)
+        return b.mul(above, b.call("inv_cosh", u))
+    found = _logistic(b, above, below)
+    if found is None:
+        found = over_argument(b, above, below)
+    if found is None:
+        found = _over_expm1(b, above, below)
+    if found is None:
+        found = part_of_sum(b, above, below)
+    if found is not None:
+        return found
     if b.ops[below] == "pow" and (exponent := b.rational_value(b.args[below][1])) is not None:
         inverse = _power(b, b.args[below][0], b.rational(-exponent))
         return None if inverse is None else b.mul(above, inverse)
     return None
 
 
+def _logistic(b: Builder, above: int, below: int) -> int | None:
+    """Return exp(u)/(exp(u) + exp(v)) as expit(u - v), and a/(exp(u) + exp(-u)) as a/2*inv_cosh(u)."""
+    exponents = _exponents(b, below)
+    if exponents is None or len(exponents) != 2:
+        return None
+    if exponents[0] == b.neg(exponents[1]):
+        return b.mul(b.mul(b.rational(Fraction(1, 2)), above), b.call("inv_cosh", exponents[0]))
+    if b.ops[above] != "exp" or b.args[above][0] not in exponents:
+        return None
+    u = b.args[above][0]
+    [v] = [x for x in exponents if x != u]
+    return b.call("expit", b.sub(u, v))
+
+
+def _over_expm1(b: Builder, above: int, below: int) -> int | None:
+    """Return a/(v*expm1(u)) as a/v*bose(u)."""
+    if b.ops[below] == "expm1":
+        return b.mul(above, b.call("bose", b.args[below][0]))
+    if b.ops[below] == "mul":
+        for power, other in (b.args[below], b.args[below][::-1]):
+            if b.ops[power] == "expm1":
+                return b.mul(b.div(above, other), b.call("bose", b.args[power][0]))
+    return None
+
+
 def _power(b: Builder, base: int, exponent: int) -> int | None:
     value = b.rational_value(exponent)
+    if value is not None and value > 0 and value.denominator == 2:
+        norm = _norm(b, base)
+        return None if norm is None else b.pow(norm, b.rational(2 * value))
     if value is None or value >= 0 or value.denominator != 1:
         return None
     power = _added_to_one(b, base, "exp")

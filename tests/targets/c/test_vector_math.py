@@ -17,7 +17,7 @@ from tapeless.runtime.compiler import find_compiler
 from tapeless.targets.c import vector_math
 from tapeless.targets.c.emit import emit
 from tapeless.targets.c.lower import lower
-from tapeless.targets.c.vector_math import NEEDS, OWN, needed
+from tapeless.targets.c.vector_math import NEEDS, NORMS, OWN, needed
 from tapeless.targets.reference import evaluate_flat
 from tapeless.testing import ulp_error
 
@@ -50,15 +50,16 @@ AT_INFINITY = {
 KEEPS_MINUS_ZERO = {"expm1", "log1p", "erf", "tanh", "sin"}
 
 
-ONE = sorted(OWN - {"pow"})
+ONE = sorted(OWN - NORMS - {"pow"})
 """The functions of one argument."""
+COUNTS = {"pow": 2, "norm2": 2, "norm3": 3}
 
 
 def program_of(name):
     builder = Builder()
-    inputs = ("x", "y") if name == "pow" else ("x",)
-    node = builder.node(name, tuple(builder.input(k) for k in range(len(inputs))))
-    return finish("f", [Input(x) for x in inputs], [Output("z", (node,))], builder)
+    count = COUNTS.get(name, 1)
+    node = builder.node(name, tuple(builder.input(k) for k in range(count)))
+    return finish("f", [Input(f"x{k}") for k in range(count)], [Output("y", (node,))], builder)
 
 
 @pytest.fixture(scope="module", params=BUILDS)
@@ -122,6 +123,30 @@ def test_special_values(name, dtype, build):
     if name in KEEPS_MINUS_ZERO:
         assert np.array_equal(np.signbit(zeros), [False, True])
         assert not zeros.any()
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("name", sorted(NORMS))
+def test_norms_of_numbers_of_any_size(name, dtype, build):
+    count = int(name[-1])
+    program = program_of(name)
+    parts = np.array([*NUMBERS[dtype], *np.negative(NUMBERS[dtype][::3])], dtype)
+    columns = np.array([np.roll(parts, shift) for shift in range(count)])
+    columns = np.concatenate(
+        [columns, np.roll(columns, 1, axis=1) * 0.75, np.tile(parts, (count, 1))], axis=1
+    )
+    for *point, found in zip(*columns.tolist(), build(name, dtype)(*columns).tolist(), strict=True):
+        [truth] = evaluate_flat(program, point, 40)
+        assert ulp_error(found, truth, dtype) <= 2, (point, found, truth)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("name", sorted(NORMS))
+def test_norms_of_no_number(name, dtype, build):
+    ones = [np.ones(3, dtype)] * (int(name[-1]) - 1)
+    assert np.array_equal(
+        build(name, dtype)([np.inf, -np.inf, np.nan], *ones), [np.inf, np.inf, np.nan], equal_nan=True
+    )
 
 
 @pytest.mark.parametrize("dtype", DTYPES)

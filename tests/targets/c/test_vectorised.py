@@ -13,7 +13,7 @@ from tapeless.api import compile as compile_formula
 from tapeless.assembly import module_source
 from tapeless.errors import TapelessError
 from tapeless.ir.graph import Builder
-from tapeless.ir.primitives import PRIMITIVES
+from tapeless.ir.primitives import OVER, PRIMITIVES
 from tapeless.ir.program import Input, Output, finish
 from tapeless.ir.special import NAMES as SPECIAL_FUNCTIONS
 from tapeless.kinds import KINDS
@@ -76,7 +76,9 @@ def primitive_source(name, dtype):
     row = PRIMITIVES[name]
     builder = Builder()
     count = len(row.samples) if row.nary else len(row.args)
-    node = builder.node(name, tuple(builder.input(k) for k in range(count)))
+    orders = [builder.rational(2)] if name in OVER else []
+    count -= len(orders)
+    node = builder.node(name, (*(builder.input(k) for k in range(count)), *orders))
     if row.boolean:
         node = builder.node("select", (node, builder.input(0), builder.rational(0)))
     inputs = [Input(f"a{k}") for k in range(count)]

@@ -10,6 +10,7 @@ import numpy as np
 
 from tapeless.bench.peers.registry import Array, Call, Problem
 from tapeless.bench.translate import Dialect, compiled, translate
+from tapeless.transforms.written_out import written_out
 
 _MATH: Final = (
     "sqrt exp expm1 log log2 log10 log1p sin cos tan asin acos atan atan2 sinh cosh tanh asinh acosh atanh erf erfc "
@@ -39,6 +40,8 @@ _TEMPLATES: Final = {
     "gauss": "exp(-({0}*{0}))",
     "expit": "1/(1 + exp(-({0})))",
     "softplus": "log(1 + exp({0}))",
+    "norm2": "sqrt({0}*{0} + {1}*{1})",
+    "norm3": "sqrt({0}*{0} + {1}*{1} + {2}*{2})",
     "max": "{0} if {0} > {1} or {0} != {0} else {1}",
     "min": "{0} if {0} < {1} or {0} != {0} else {1}",
     "sign": "{0} if {0} != {0} else real({0} > 0) - real({0} < 0)",
@@ -75,7 +78,8 @@ class Numba:
         problem = self._problem
         single = problem.dtype == "float32"
         spell = (lambda value: f"real({value!r})") if single else repr
-        text = translate(problem.derived(what), Dialect("numba", _TEMPLATES, spell), problem.dtype)
+        derived = written_out(problem.derived(what))
+        text = translate(derived, Dialect("numba", _TEMPLATES, spell), problem.dtype)
         source = loop_source(text.lanes, text.lines, text.results, parallel=problem.threads > 1)
         names = {name: getattr(math, name) for name in (*_MATH, "lgamma", "fabs")}
         scalar = np.float32 if single else np.float64

@@ -17,6 +17,8 @@ from tapeless.targets.c.kernel import Kernel, Literal, Param, Statement, Value
 from tapeless.targets.c.schedule import scheduled
 from tapeless.targets.c.spelling import spellable
 from tapeless.targets.reference import nearest, round_constant
+from tapeless.transforms.simplify import cheaper
+from tapeless.transforms.written_out import written_out
 
 _EXACT: Final = 2**24
 """Integers below are exact in every dtype."""
@@ -48,6 +50,9 @@ def lower(program: Program, kind: str, dtype: str) -> Kernel:
         The same, in a derivative.
     """
     program = compacted(program)
+    spelt = written_out(program)
+    if spelt is not program:
+        program = cheaper(spelt)
     _refuse_unspellable(program, kind)
     lowering = _Lowering(program, dtype)
     lowering.run()

@@ -43,13 +43,21 @@ NEEDS: Final[dict[str, tuple[str, ...]]] = {
     "log1p": ("log_parts",),
     "pow": ("exp_parts", "exp_near_0", "log_parts", "left_out"),
     "softplus": ("exp_falling", "log1p"),
+    "norm_parts": ("mad", "bits"),
+    "norm2": ("norm_parts",),
+    "norm3": ("norm_parts",),
     "angle_parts": ("mad", "bits"),
     "sin": ("angle_parts",),
     "cos": ("angle_parts",),
 }
 """Function -> what it calls; each stands after what it needs."""
 
-OWN: Final = frozenset("exp expm1 tanh sech2 expit gauss erfc erf log log1p softplus pow sin cos".split())
+NORMS: Final = frozenset(("norm2", "norm3"))
+"""Lengths of vectors."""
+
+OWN: Final = NORMS | frozenset(
+    "exp expm1 tanh sech2 expit gauss erfc erf log log1p softplus pow sin cos".split()
+)
 """Operations of a kernel that become a call of one of these functions."""
 
 ANGLES: Final = frozenset(("sin", "cos"))
@@ -206,6 +214,10 @@ _FLOAT64: Final[dict[str, str | tuple[str, ...]]] = {
     "two_thirds_low": "3.700743415417188e-17",
     "power_max": "1e30",  # times the least logarithm, 2**-53, more than any exponent
     "ratio": _horner("r2", _RATIO64, ""),
+    "norm_least": "9.332636185032189e-302",  # 2**-1000
+    "norm_most": "1.0715086071862673e+301",
+    "exponent_mask": "UINT64_C(0x7ff0000000000000)",
+    "reciprocal": "UINT64_C(0x7fe0000000000000)",  # the exponents of 2**k and 2**-k add up to this
     **_polynomials(
         "",
         exp=_EXP64,
@@ -252,6 +264,10 @@ _FLOAT32: Final[dict[str, str | tuple[str, ...]]] = {
     "two_thirds_low": "-1.98682155e-08f",
     "power_max": "1e15f",
     "ratio": _horner("r2", _RATIO32, "f"),
+    "norm_least": "7.88860905e-31f",  # 2**-100
+    "norm_most": "1.2676506e+30f",
+    "exponent_mask": "UINT32_C(0x7f800000)",
+    "reciprocal": "UINT32_C(0x7f000000)",
     **_polynomials(
         "f",
         exp=_EXP32,

@@ -1,0 +1,214 @@
+"""Functions that no target has, written out in those that all have: the last step before a kernel is made.
+
+Derivatives are taken before that, by the rules of the table, so that what is written here for a value need not be
+fit for being differentiated.
+
+===============================  ==================================================================================
+function                         as written out
+===============================  ==================================================================================
+``1/cosh(x)``                    2*e/(1 + e**2) with e = exp(-abs(x))
+``log(cosh(x))``                 with t = expm1(-abs(x)): log1p(t**2/(2*(1 + t))) near 0, abs(x) + log1p(t + t**2/2)
+``1 - cos(x)``                   2*sin(x/2)**2
+``1/(exp(x) - 1)``               1/expm1(x)
+``exp(x)/(exp(x) - 1)``          1 + 1/expm1(x) on the right, exp(x)/expm1(x) on the left
+``x*log(x)``                     0 at 0
+``a**2 - b**2``                  (a - b)*(a + b)
+``a/(a + b)``                    as it stands
+``log(exp(a) + exp(b) + ...)``   with m the largest: m + log(exp(a - m) + exp(b - m) + ...)
+``f(x)/x`` and its derivatives   the power series near 0; beyond, y_n = (f_n - n*y_(n-1))/x (Leibniz' rule)
+===============================  ==================================================================================
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from fractions import Fraction
+from typing import Final
+
+from tapeless.ir.graph import HALF, ONE, Builder
+from tapeless.ir.primitives import OVER
+from tapeless.ir.program import Program, compacted
+from tapeless.ir.series import derivative_at_zero
+
+_ENOUGH: Final = Fraction(1, 2**56)
+"""Terms of a series below this part of its first are left out."""
+
+
+def written_out(program: Program) -> Program:
+    """Return a program for the same function without the operations in the table above.
+
+    Parameters
+    ----------
+    program
+        Any program. One that has none of them comes back as it is.
+
+    Returns
+    -------
+    Program
+        With the same name, inputs, names and shapes of outputs.
+    """
+    graph = program.graph
+    if not WRITTEN_OUT.keys() & set(graph.ops):
+        return program
+    builder = Builder()
+    new: list[int] = []
+    for op, args, payload in zip(graph.ops, graph.args, graph.payloads, strict=True):
+        moved = tuple([new[arg] for arg in args])
+        recipe = WRITTEN_OUT.get(op)
+        new.append(builder.node(op, moved, payload) if recipe is None else recipe(builder, *moved))
+    outputs = tuple(replace(o, nodes=tuple([new[node] for node in o.nodes])) for o in program.outputs)
+    return compacted(replace(program, outputs=outputs, graph=builder.freeze()))
+
+
+def _sech(b: Builder, x: int) -> int:
+    e = b.call("exp", b.neg(b.call("abs", x)))
+    return b.div(b.mul(b.rational(2), e), b.add(b.rational(1), b.pow(e, b.rational(2))))
+
+
+def _log_cosh(b: Builder, x: int) -> int:
+    size = b.call("abs", x)
+    t = b.call("expm1", b.neg(size))
+    square = b.mul(b.rational(HALF), b.pow(t, b.rational(2)))
+    near = b.compare("lt", size, b.rational(1))
+    inner = b.select(near, b.div(square, b.add(b.rational(1), t)), b.add(t, square))
+    return b.add(b.select(near, b.rational(0), size), b.call("log1p", inner))
+
+
+def _versin(b: Builder, x: int) -> int:
+    return b.mul(b.rational(2), b.pow(b.call("sin", b.mul(b.rational(HALF), x)), b.rational(2)))
+
+
+def _bose(b: Builder, x: int) -> int:
+    return b.div(b.rational(1), b.call("expm1", x))
+
+
+def _bose1(b: Builder, x: int) -> int:
+    """Return 1 + bose(x); where that cancels, on the left, exp(x) cannot overflow."""
+    one = b.rational(1)
+    other = _bose(b, x)
+    return b.select(b.compare("lt", x, b.rational(0)), b.mul(b.call("exp", x), other), b.add(one, other))
+
+
+def _xlogx(b: Builder, x: int) -> int:
+    zero = b.rational(0)
+    return b.select(b.compare("eq", x, zero), zero, b.mul(x, b.call("log", x)))
+
+
+def _xlog1px(b: Builder, x: int) -> int:
+    product = b.mul(b.add(b.rational(1), x), b.call("log1p", x))
+    return b.select(b.compare("eq", x, b.rational(-1)), b.rational(0), product)
+
+
+def _squares(b: Builder, x: int, y: int) -> int:
+    return b.mul(b.sub(x, y), b.add(x, y))
+
+
+def _share(b: Builder, x: int, y: int) -> int:
+    return b.div(x, b.add(x, y))
+
+
+def _logsumexp(b: Builder, *args: int) -> int:
+    """An infinity is its own result: subtracted from itself, it would be NaN."""
+    top = b.maximum(*args)
+    if len(args) == 2:
+        rest = b.call("log1p", b.call("exp", b.neg(b.call("abs", b.sub(*args)))))
+    else:
+        rest = b.call("log", b.sum([b.call("exp", b.sub(x, top)) for x in args]))
+    finite = b.compare("lt", b.call("abs", top), b.named("inf"))
+    return b.select(finite, b.add(top, rest), top)
+
+
+# ---- the derivatives of f(x)/x
+
+
+def _over(name: str) -> Callable[[Builder, int, int], int]:
+    def recipe(b: Builder, x: int, order: int) -> int:
+        value = b.rational_value(order)
+        assert value is not None
+        n = int(value)
+        one = b.rational(1)
+        slopes = _slopes(b, name, x, n)
+        far = b.div(slopes[0], x)
+        if not n:
+            return b.select(b.compare("eq", x, b.rational(0)), one, far)
+        for k in range(1, n + 1):
+            far = b.div(b.sub(slopes[k], b.mul(b.rational(k), far)), x)
+        reach = _reach(name, n)
+        near = b.compare("lt", b.call("abs", x), b.rational(reach))
+        return b.select(near, _series(b, name, x, n, reach), far)
+
+    return recipe
+
+
+def _reach(name: str, n: int) -> Fraction:
+    """Return how far the series is used: where it still converges fast, and the quotient already has its digits."""
+    if name in ("sin", "expm1"):
+        return Fraction(n + 1, 2)
+    return Fraction(1, 4) if name == "log1p" else HALF
+
+
+def _series(b: Builder, name: str, x: int, n: int, reach: Fraction) -> int:
+    """Return the power series by Horner's rule, in x**2 where every other coefficient is zero."""
+    step = 1 if name in ("expm1", "log1p") else 2
+    k = 0 if step == 1 or n % 2 == 0 else 1
+    first = k
+    terms: list[Fraction] = []
+    while True:
+        term = derivative_at_zero(name, n, k)
+        if terms and abs(term) * reach ** (k - first) < _ENOUGH * abs(terms[0]):
+            break
+        terms.append(term)
+        k += step
+    variable = x if step == 1 else b.pow(x, b.rational(2))
+    total = b.rational(terms[-1])
+    for term in reversed(terms[:-1]):
+        total = b.add(b.mul(total, variable), b.rational(term))
+    return b.mul(total, x) if first else total
+
+
+def _slopes(b: Builder, name: str, x: int, n: int) -> list[int]:
+    """Return f(x) and its derivatives up to order n."""
+    value = b.call(name, x)
+    if name == "sin":
+        cosine = b.call("cos", x) if n else value
+        return [(value, cosine, b.neg(value), b.neg(cosine))[k % 4] for k in range(n + 1)]
+    if name == "expm1":
+        return [value] + [b.call("exp", x)] * n if n else [value]
+    found = [value]
+    if name == "log1p":
+        slope = below = b.div(b.rational(1), b.add(b.rational(1), x))
+        for k in range(1, n + 1):
+            found.append(slope)
+            slope = b.mul(b.rational(-k), b.mul(slope, below))
+        return found
+    flat = b.call("sech2", x) if n else value
+    row = [ONE]  # the derivative is sech2(x) times a polynomial in tanh(x)
+    for _ in range(n):
+        total = b.rational(row[-1])
+        for c in reversed(row[:-1]):
+            total = b.add(b.mul(total, value), b.rational(c))
+        found.append(b.mul(flat, total))
+        longer = [Fraction(0)] * (len(row) + 1)
+        for k, c in enumerate(row):
+            longer[k + 1] -= (2 + k) * c
+            if k:
+                longer[k - 1] += k * c
+        row = longer
+    return found
+
+
+WRITTEN_OUT: Final[dict[str, Callable[..., int]]] = {
+    "inv_cosh": _sech,
+    "log_cosh": _log_cosh,
+    "versin": _versin,
+    "bose": _bose,
+    "bose1": _bose1,
+    "xlogx": _xlogx,
+    "xlog1px": _xlog1px,
+    "squares": _squares,
+    "share": _share,
+    "logsumexp": _logsumexp,
+    **{name: _over(name.removesuffix("_over")) for name in OVER},
+}
+"""Operation -> its recipe."""

@@ -1,0 +1,64 @@
+"""Functions written out for the target: right to a few ulp, near 0 and far, at every order."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import tapeless as tl
+from tapeless.api import compile_program
+from tapeless.ir.graph import Builder
+from tapeless.ir.primitives import OVER
+from tapeless.ir.program import Input, Output, finish
+from tapeless.options import Options
+from tapeless.targets.reference import evaluate_flat
+from tapeless.testing import ulp_error
+from tapeless.transforms.written_out import WRITTEN_OUT, written_out
+
+POINTS = [0.0, 1e-300, 1e-20, 1e-9, 1e-4, 0.01, 0.1, 0.24, 0.26, 0.45, 0.55, 0.9, 1.1, 1.6, 2.1, 5.0, 30.0]
+MOST = {0: 4, 1: 24, 2: 400, 3: 1200}
+"""Ulp by order: just outside the series, each order takes a small difference of the one before."""
+
+
+def program_of(op, *orders):
+    builder = Builder()
+    x = builder.input(0)
+    outputs = [Output(f"y{n}", (builder.node(op, (x, builder.rational(n))),)) for n in orders]
+    return finish("f", [Input("x")], outputs, builder)
+
+
+@pytest.mark.parametrize("op", OVER)
+def test_quotients_and_their_derivatives(op):
+    program = program_of(op, *MOST)
+    points = np.array([x for x in [*POINTS, *(-x for x in POINTS[1:])] if op != "log1p_over" or x > -1])
+    columns = compile_program(program, Options())(points)
+    for x, *found in zip(points.tolist(), *(column.tolist() for column in columns), strict=True):
+        for (order, most), ours, truth in zip(
+            MOST.items(), found, evaluate_flat(program, [x], 40), strict=True
+        ):
+            assert ulp_error(ours, truth) <= most, (x, order, ours, float(truth))
+
+
+@pytest.mark.parametrize("op", OVER)
+def test_a_derivative_is_the_next_order(op):
+    f = compile_program(program_of(op, 0), Options())
+    next_order = compile_program(program_of(op, 1), Options())
+    points = np.array([0.0, 1e-8, 0.2, 0.7, 3.0])
+    assert np.array_equal(f.grad(points)[0], next_order(points))
+
+
+def test_nothing_is_left_to_write_out():
+    for text in ("1 - cos(x)", "log(cosh(x))", "sin(x)/x", "x**2 - y**2", "log(exp(x) + exp(y))"):
+        program = written_out(tl.compile(text).derivative("grad").program)
+        assert not WRITTEN_OUT.keys() & set(program.graph.ops)
+
+
+def test_a_program_without_them_is_not_copied():
+    program = tl.compile("x*sin(x)").program
+    assert written_out(program) is program
+
+
+@pytest.mark.parametrize("infinite", [np.inf, -np.inf])
+def test_an_infinite_exponent_is_its_own_log_sum(infinite):
+    f = tl.compile("log(exp(x) + exp(y) + exp(z))")
+    assert f(infinite, infinite, infinite) == infinite
