@@ -157,7 +157,8 @@ def links(builder: Builder, node: int, active: Callable[[int], bool]) -> list[Li
                 f"lead to it out of `wrt`, or make that argument a number in the formula."
             )
         guard = None if guarded is None else guarded(builder, names)
-        if op in _STEEP and position == 0 and (rests := rest_at_zero(builder, args[0])) is not None:
+        steep = position == 0 and op in _STEEP and _is_steep(builder, op, args)
+        if steep and (rests := rest_at_zero(builder, args[0])) is not None:
             moves = builder.not_(rests)
             guard = moves if guard is None else builder.and_(guard, moves)
         if guard is not None and builder.ops[guard] == "true":
@@ -168,6 +169,14 @@ def links(builder: Builder, node: int, active: Callable[[int], bool]) -> list[Li
 
 _STEEP: Final = frozenset(("sqrt", "cbrt", "pow"))
 """Primitives with a slope at 0 that may be infinite, beside a value that is not."""
+
+
+def _is_steep(builder: Builder, op: str, args: tuple[int, ...]) -> bool:
+    """Whether the slope may be infinite at 0: of a power by a number, where that lies between 0 and 1."""
+    power = builder.rational_value(args[1]) if op == "pow" else None
+    return power is None or 0 < power < 1
+
+
 _ZERO_AT_ZERO: Final = frozenset(
     "neg abs sqrt cbrt sin tan sinh tanh asin atan asinh atanh expm1 log1p erf".split()
 )

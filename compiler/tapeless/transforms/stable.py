@@ -35,7 +35,7 @@ from __future__ import annotations
 from dataclasses import replace
 from fractions import Fraction
 
-from tapeless.ir.graph import Builder
+from tapeless.ir.graph import Builder, Graph
 from tapeless.ir.program import Program, compacted
 from tapeless.transforms.differences import of_neighbours, of_squares
 from tapeless.transforms.removable import at_its_point, over_argument, part_of_sum
@@ -55,7 +55,7 @@ def stable(program: Program) -> Program:
         With the same name, inputs, names and shapes of outputs.
     """
     graph = program.graph
-    if not _FUNCTIONS.intersection(graph.ops):
+    if not (_FUNCTIONS.intersection(graph.ops) and _has_a_form(program)):
         return program
     builder = Builder()
     new: list[int] = []
@@ -77,6 +77,54 @@ def stable(program: Program) -> Program:
     return compacted(replace(program, outputs=outputs, graph=builder.freeze()))
 
 
+def _has_a_form(program: Program) -> bool:
+    """Whether anything would be replaced: cheaper to see than to make the graph anew, and mostly not so."""
+    graph = program.graph
+    present = set(graph.ops)
+    heads = frozenset(
+        op for op, functions in _HEADS.items() if not functions or not present.isdisjoint(functions)
+    )
+    places = [
+        node for node, op in enumerate(graph.ops) if op in heads and _may_end_a_form(graph, node, present)
+    ]
+    if not places:
+        return False
+    builder = Builder(graph)
+    return any(_recognised(builder, graph.ops[node], graph.args[node]) is not None for node in places)
+
+
+def _may_end_a_form(graph: Graph, node: int, present: set[str]) -> bool:
+    """Whether the operation and those of its arguments allow a form to end here; quick, for there are many."""
+    op, args = graph.ops[node], graph.args[node]
+    if op == "sub":
+        sides = {graph.ops[arg] for arg in args}
+        if any(sides <= pair for pair in _COMPARED):
+            return True
+        return "rational" in sides and not present.isdisjoint(_NEAR_A_NUMBER)
+    if op == "div":
+        return graph.ops[args[1]] == "add" or not present.isdisjoint(_CURVED)
+    if op == "pow":
+        exponent = graph.payloads[args[1]]
+        half = isinstance(exponent, Fraction) and exponent.denominator == 2
+        return half or not present.isdisjoint(("exp", "cosh"))
+    return True
+
+
+_HEADS: dict[str, tuple[str, ...]] = {
+    **dict.fromkeys(("exp", "log", "log1p", "sub", "div", "sqrt", "pow", "select"), ()),
+    "add": ("erf", "tanh"),
+    "mul": ("log", "log1p"),
+}
+"""What a form may end in -> functions of which one is in it; empty where there are others."""
+_COMPARED = tuple(
+    map(frozenset, (("pow", "rational"), ("sqrt",), ("div",), ("log", "log1p")))  # squares; neighbours
+)
+"""A difference of two of one set may be a form."""
+_NEAR_A_NUMBER = ("erf", "expit", "tanh", "cos", "exp", "exp2")
+"""A difference of one of these and a number may be a form."""
+_CURVED = frozenset(
+    "exp expm1 log log1p sin cos tan sinh cosh tanh asin atan asinh atanh erf expit sqrt".split()
+)
 _FUNCTIONS = frozenset(
     (
         "exp",
