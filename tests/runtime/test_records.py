@@ -34,7 +34,7 @@ def test_the_format_does_not_depend_on_the_version():
 def test_nothing_is_imported_to_read():
     code = (
         "import sys, tapeless.runtime.records as r; before = set(sys.modules); r.from_bytes(r.to_bytes([1]));"
-        "print(set(sys.modules) - before, '_json' in sys.modules)"
+        "print(set(sys.modules) - before)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout == "set() False\n"
+    assert done.stdout == "set()\n"
