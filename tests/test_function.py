@@ -315,12 +315,12 @@ def test_a_module_holds_functions_of_one_library():
 
 
 def test_a_derivative_c_cannot_express_is_refused_when_asked_for():
-    f = tl.compile("f(x, y) = y*gamma(x)")
-    assert f(5.0, 2.0) == 48.0
-    assert f.backward(1.0, 5.0, 2.0, wrt="y") == 24.0
+    f = tl.compile("f(x, y) = y*besselj(x, 0)")
+    assert f(0.0, 2.0) == 2.0
+    assert f.backward(1.0, 0.0, 2.0, wrt="y") == 1.0
     for ask in (f.grad, lambda *a: f.backward(1.0, *a), lambda *a: f.forward_backward(1.0, *a)):
-        with pytest.raises(tl.DerivativeError, match="polygamma"):
-            ask(5.0, 2.0)
+        with pytest.raises(tl.DerivativeError, match="besselj by its argument v"):
+            ask(0.0, 2.0)
 
 
 def test_check_passes_and_reports(line):

@@ -151,7 +151,10 @@ def test_other_outputs_are_refused(text):
 
 
 def test_a_slope_that_c_cannot_express_is_an_error_of_the_forward():
-    _, saved = both("loggamma(x)")
-    torch.testing.assert_close(saved(leaf(3).detach()), torch.lgamma(leaf(3).detach()))
+    _, saved = both("besselj(x, 2)")
+    torch.testing.assert_close(
+        saved(torch.zeros(3, dtype=torch.float64)),
+        torch.special.bessel_j0(torch.full((3,), 2.0, dtype=torch.float64)),
+    )
     with pytest.raises(tl.DerivativeError):
         saved(leaf(3))

@@ -102,7 +102,7 @@ def _may_end_a_form(graph: Graph, node: int, present: set[str]) -> bool:
             return True
         return "rational" in sides and not present.isdisjoint(_NEAR_A_NUMBER)
     if op == "div":
-        return graph.ops[args[1]] == "add" or not present.isdisjoint(_CURVED)
+        return graph.ops[args[1]] in ("add", "sub") or not present.isdisjoint(_CURVED)
     if op == "pow":
         exponent = graph.payloads[args[1]]
         half = isinstance(exponent, Fraction) and exponent.denominator == 2
