@@ -166,6 +166,19 @@ def assemble(members: Sequence[Member], name: str | None, options: Options) -> l
     return _load(payload, library, compiler, cache, options.threads)
 
 
+def build_kernel(program: Program, kind: str, wrt: Wrt, options: Options) -> Caller:
+    """Return the kernel of one kind of a program that no Function stands for, in a library of its own.
+
+    Raises
+    ------
+    CompilerError, CacheError, DerivativeError, UnsupportedError
+        As `assemble`.
+    """
+    member = Member(("program", program.digest()), lambda: program, (kind,), wrt)
+    [built] = assemble([member], None, options)
+    return built.callers[kind]
+
+
 def lower_kinds(
     program: Program, kinds: Sequence[str], wrt: Wrt, dtype: str, *, whole: bool
 ) -> list[tuple[Kernel, Program]]:

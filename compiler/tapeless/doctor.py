@@ -278,7 +278,7 @@ def _memory() -> Finding:
 
 
 def _vector_math() -> Finding:
-    """Look for glibc's vector math, which computes several values of exp or sin at once."""
+    """Look for glibc's vector math, which computes several values of tan or atan2 at once."""
     import ctypes
 
     libc = _libc()

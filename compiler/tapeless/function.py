@@ -427,11 +427,12 @@ class Function:
             raise ArgumentError("out cannot be given with sparse=True; the matrix is made anew at each call")
         caller = self._caller(kind, _kept(wrt))
         dtype = np.dtype(self.dtype)
-        for value, (name, shape) in zip(point, self._face.inputs, strict=True):
-            given = as_operand(value, name, dtype)[0].shape
-            if len(given) > len(shape):
+        faces = self._face.inputs
+        point = [as_operand(value, name, dtype)[0] for value, (name, _) in zip(point, faces, strict=True)]
+        for value, (name, shape) in zip(point, faces, strict=True):
+            if value.ndim > len(shape):
                 raise ShapeError(
-                    f"sparse=True takes one point, and {name} has shape {given}; call it point by point, "
+                    f"sparse=True takes one point, and {name} has shape {value.shape}; call it point by point, "
                     "or leave sparse out"
                 )
         [result] = caller.signature.results

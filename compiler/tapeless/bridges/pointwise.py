@@ -163,12 +163,9 @@ class Pointwise:
         return made
 
     def _compile(self) -> Caller:
-        from tapeless.assembly import Member, assemble
+        from tapeless.assembly import build_kernel
 
-        program = self.program
-        member = Member(("program", program.digest()), lambda: program, ("forward",))
-        [built] = assemble([member], None, self.options._replace(wrt=None))
-        return built.callers["forward"]
+        return build_kernel(self.program, "forward", None, self.options._replace(wrt=None))
 
 
 def _adjoint_program(program: Program, wrt: Sequence[int], name: str) -> Program:

@@ -277,6 +277,12 @@ def test_powers_are_within_two_ulp(dtype, build):
         assert ulp_error(found, truth, dtype) <= 2, (a, b, found, truth)
 
 
+def test_an_input_called_like_a_type_is_no_type():
+    f = tl.compile("f(floats) = sin(floats)")
+    assert f(np.array([1.0, 1e15])).tolist() == [f(1.0), f(1e15)]
+    assert "vm_is_farf" not in f.source
+
+
 def test_functions_stand_after_what_they_need():
     order = list(NEEDS)
     for name, needs in NEEDS.items():

@@ -11,7 +11,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from tapeless.api import compile, retyped
-from tapeless.assembly import Face, Member, assemble
+from tapeless.assembly import Face, build_kernel
 from tapeless.ir.graph import Graph
 from tapeless.ir.program import Input, Program, compacted
 
@@ -118,10 +118,8 @@ class _Derived(Kernels):
         key = (kind, wrt, dtype)
         found = self._callers.get(key)
         if found is None:
-            material = ("program", self._program.digest())
-            member = Member(material, lambda: self._program, (kind,), wrt)
-            [built] = assemble([member], None, self._options._replace(dtype=dtype))
-            found = self._callers.setdefault(key, built.callers[kind])
+            built = build_kernel(self._program, kind, wrt, self._options._replace(dtype=dtype))
+            found = self._callers.setdefault(key, built)
         return found
 
 

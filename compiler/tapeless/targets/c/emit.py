@@ -181,7 +181,7 @@ def _kernel_fields(kernel: Kernel, slots: int, written: Sequence[Body], symbol: 
         "in_table": _wrap("        (const void *const[]){", ins, "}") if ins else "        NULL",
         "out_table": _wrap("        (void *const[]){", outs, "}"),
         "limits": any(part["limits"] for part in parts),
-        "far": _far_fields(written[0], parts[0], symbol, restricted) if whole else None,
+        "far": _far_fields(written[0], parts[0], symbol, restricted, real) if whole else None,
         "strip": _STRIP,
         "table_call": _wrap(f"    {symbol}(", ["n", *tables]),
         "no_inputs": not ins,
@@ -189,12 +189,12 @@ def _kernel_fields(kernel: Kernel, slots: int, written: Sequence[Body], symbol: 
 
 
 def _far_fields(
-    body: Body, part: dict[str, Any], symbol: str, parameters: Sequence[str]
+    body: Body, part: dict[str, Any], symbol: str, parameters: Sequence[str], real: str
 ) -> dict[str, Any] | None:
     """Describe the function that computes points with large angles, from i_start to i_end; None without angles."""
     if not body.angles:
         return None
-    f = "f" if "float" in parameters[0] else ""
+    f = "f" if real == "float" else ""
 
     def with_any(text: str) -> str:
         for op in sorted(ANGLES):
