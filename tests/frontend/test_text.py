@@ -19,7 +19,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from tapeless.errors import FormulaError, LimitError
-from tapeless.frontend import lexer, text
+from tapeless.frontend import lexer, text, text_operands
 from tapeless.frontend.symbolic import Argument, Result, program_from_sympy
 from tapeless.frontend.text import Declared, Formula, parse
 from tapeless.frontend.vocabulary import InOrder
@@ -804,7 +804,7 @@ def test_a_text_that_is_too_long(monkeypatch):
 
 
 def test_too_many_parts(monkeypatch):
-    monkeypatch.setattr(text, "MAX_NODES", 10)
+    monkeypatch.setattr(text_operands, "MAX_NODES", 10)
     parse("+".join(["x*y"] * 100))
     refused("+".join(f"x{k}*y" for k in range(11)), LimitError)
 

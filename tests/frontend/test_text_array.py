@@ -5,7 +5,7 @@ import pytest
 
 import tapeless as tl
 from tapeless.errors import LimitError
-from tapeless.frontend import text
+from tapeless.frontend import text_operands
 from tapeless.frontend.text import parse
 
 HEADER = "f(A[3,3], B[3,3], x[3], y[3], s) ="
@@ -119,7 +119,7 @@ def test_results_have_a_name_elements_and_a_shape():
 
 
 def test_one_element_of_a_large_array_is_cheap(monkeypatch):
-    monkeypatch.setattr(text, "MAX_ELEMENTS", 10)
+    monkeypatch.setattr(text_operands, "MAX_ELEMENTS", 10)
     assert parse("f(x[1000]) = x[1]*x[-1]").output_shapes == ((),)
     with pytest.raises(LimitError, match="more than 10 elements"):
         parse("f(x[1000]) = x")
@@ -129,7 +129,7 @@ def test_one_element_of_a_large_array_is_cheap(monkeypatch):
     "source", ["f(x[4]) = x + x", "f(x[3]) = sum(x*x)", "f(A[2,2]) = A @ A", "[[1, 2], [3, 4]]"]
 )
 def test_work_on_arrays_is_limited(source, monkeypatch):
-    monkeypatch.setattr(text, "MAX_ELEMENTS", 5)
+    monkeypatch.setattr(text_operands, "MAX_ELEMENTS", 5)
     with pytest.raises(LimitError, match="more than 5 elements"):
         parse(source)
 

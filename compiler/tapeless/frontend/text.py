@@ -5,50 +5,61 @@ expression stands as it was written. The parser is an operator-precedence parser
 depth costs no Python frames; sums, products, comparisons and `if/else` chains are n-ary, so that length costs no
 depth; one pass, linear time.
 
-Equal subexpressions of one text are one sympy object, and so is a let wherever it is used.
+Equal subexpressions of one text are one sympy object, and so is a let wherever it is used. What operands are
+stands in text_operands.py, what an operator or a call makes of them in text_constructs.py.
 
 An element `x[0]` of a declared array is the plain symbol called "x[0]" (`A[0, 1]` for two indices), the same that
 shows it when formulas are printed. No name of a formula can hold a bracket, so it cannot be mistaken.
-An array is a NumPy array of operands. Arithmetic with arrays repeats, for each element, what the scalar operator
-does, so that a formula of arrays is the formulas of its elements and nothing beyond.
-
-Constants: the value of every subexpression without a variable is followed in double, or exactly while it is
-short, and has to be finite before sympy sees it; so 9**9**9 costs nothing.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from difflib import get_close_matches
-from fractions import Fraction
 from itertools import chain, product
-from typing import Any, ClassVar, Final, NamedTuple, NoReturn
+from typing import Any, Final, NoReturn
 
 import numpy as np
 import sympy
-from sympy.functions.elementary.piecewise import ExprCondPair
 
 from tapeless.errors import FormulaError, LimitError
 from tapeless.frontend import text_array
 from tapeless.frontend.lexer import KEYWORDS, Token, number, shown, tokens
-from tapeless.frontend.text_array import FUNCTIONS_OF_ARRAYS, ShapeError
-from tapeless.frontend.vocabulary import ADVICE, FUNCTIONS, InOrder, Word, unevaluated
+from tapeless.frontend.text_constructs import (
+    ARRAY_CHAINS,
+    BRACKET,
+    CHAINS,
+    CHOICE,
+    CLOSING,
+    COMPARISON,
+    NOT,
+    OF_ARRAYS,
+    OPENING,
+    POWER,
+    WHERE,
+    Call,
+    Chain,
+    Choice,
+    Line,
+    List,
+    Not,
+    Open,
+    Parenthesis,
+    Power,
+    Sign,
+    wrong_number,
+)
+from tapeless.frontend.text_operands import ARRAY, Maker, Operand
+from tapeless.frontend.vocabulary import ADVICE, FUNCTIONS, Word
 
 MAX_LENGTH: Final = 10_000_000
 """Characters of a formula text."""
 MAX_NESTING: Final = 1000
 """Parentheses, calls and powers within each other."""
-MAX_NODES: Final = 2_000_000
-"""Different subexpressions of a formula."""
 MAX_SCALARS: Final = 1_000_000
 """Scalars of all declared inputs together."""
-MAX_ELEMENTS: Final = 10_000_000
-"""Elements of all arrays that a formula goes through, and products of its matrix products, together."""
-
-_EXACT_BITS: Final = 4096
-"""Constants are followed exactly up to this length, then in double."""
 
 
 # ---- what the parser gives
@@ -141,812 +152,6 @@ def _element(name: str, index: tuple[int, ...]) -> sympy.Symbol:
     return _symbol(f"{name}[{', '.join(map(str, index))}]")
 
 
-# ---- operands
-
-
-_Value = int | Fraction | float
-"""What a constant is worth; a double where exactness would be long."""
-
-
-_ARRAY: Final = "array"
-
-
-class _Operand(NamedTuple):
-    """A subexpression that has been read.
-
-    Attributes
-    ----------
-    expr
-        The sympy expression; of an array, the operands that are its elements, in its shape.
-    truth
-        Whether it is a condition, not a number; `_ARRAY` for an array, of either.
-    value
-        Its value, where it is a constant.
-    start
-        Where it starts in the text.
-    """
-
-    expr: Any
-    truth: bool | str
-    value: _Value | None
-    start: int
-
-
-class _Maker:
-    """Makes expressions, and sees to it that equal ones are one object.
-
-    This also keeps sympy's own comparisons flat, which happen wherever it hashes: two equal trees are found
-    equal by identity and never walked.
-    """
-
-    def __init__(self, text: str) -> None:
-        self.text = text
-        self._made: dict[tuple[Any, ...], Any] = {}
-        self._literals: dict[_Value, Any] = {}
-        self._elements = 0
-        self.arithmetic = text_array.Arithmetic(self._total, self._product, self._root)
-
-    def make(self, kind: Any, *args: Any) -> Any:
-        """Return the unevaluated expression of a class."""
-        key = (kind, *map(id, args))
-        made = self._made.get(key)
-        if made is None:
-            if len(self._made) >= MAX_NODES:
-                raise LimitError(f"the formula has more than {MAX_NODES} different subexpressions")
-            # It keeps its arguments alive (or is its one argument), so that no id is used twice.
-            made = self._made[key] = unevaluated(kind, *args)
-        return made
-
-    def literal(self, value: int | Fraction) -> Any:
-        """Return a number as an exact sympy Rational."""
-        made = self._literals.get(value)
-        if made is None:
-            exact = Fraction(value)
-            made = sympy.Rational(exact.numerator, exact.denominator)
-            self._literals[value] = made
-        return made
-
-    def negative(self, operand: _Operand) -> Any:
-        """Return the expression -operand; the sign of a literal belongs to it."""
-        if operand.expr is sympy.oo:
-            return -sympy.oo
-        if isinstance(operand.expr, sympy.Rational):
-            return self.literal(-operand.value)  # type: ignore[operator, arg-type]
-        return self.make(sympy.Mul, sympy.S.NegativeOne, operand.expr)
-
-    def inverse(self, operand: _Operand) -> Any:
-        """Return the expression 1/operand."""
-        return self.make(sympy.Pow, operand.expr, sympy.S.NegativeOne)
-
-    def fail(self, message: str, start: int) -> NoReturn:
-        """Refuse the text, with the place."""
-        raise FormulaError(message, self.text, start)
-
-    def elementwise(
-        self, start: int, operands: list[_Operand], build: Callable[[list[_Operand]], _Operand]
-    ) -> _Operand:
-        """Return the array of what `build` makes of the elements at each place, by NumPy's broadcasting."""
-        parts = [operand.expr if operand.truth is _ARRAY else operand for operand in operands]
-        shape = self.fitting(
-            start, text_array.broadcast, [p.shape if isinstance(p, np.ndarray) else () for p in parts]
-        )
-        self.count(math.prod(shape) * len(parts))
-        starts = [operand.start for operand in operands]
-        found = [
-            build([_Operand(x[0], x[1], x[2], at) for x, at in zip(row, starts, strict=True)])
-            for row in text_array.columns(parts, shape)
-        ]
-        return self.array(text_array.in_shape(found, shape), start)
-
-    def array(self, elements: Any, start: int) -> _Operand:
-        """Return elements in a shape as an operand; one that is alone as itself."""
-        if isinstance(elements, np.ndarray):
-            return _Operand(elements, _ARRAY, None, start)
-        return elements._replace(start=start)  # type: ignore[no-any-return]
-
-    def count(self, elements: int) -> None:
-        """Count elements that are about to be made, and refuse too many."""
-        self._elements += elements
-        if self._elements > MAX_ELEMENTS:
-            raise LimitError(f"the arrays of the formula have more than {MAX_ELEMENTS} elements together")
-
-    def fitting(self, start: int, function: Callable[..., Any], *args: Any) -> Any:
-        """Call a function of shapes, and refuse the text where they do not fit."""
-        try:
-            return function(*args)
-        except ShapeError as error:
-            raise FormulaError(str(error), self.text, start) from None
-
-    def matmul(self, left: _Operand, right: _Operand) -> _Operand:
-        """Return the product left @ right."""
-        for operand in (left, right):
-            if operand.truth is not _ARRAY:
-                self.fail("@ multiplies arrays; write * for a number", operand.start)
-            self.need_numbers(operand)
-        self.count(text_array.cost_of_matmul(left.expr, right.expr))
-        found = self.fitting(left.start, text_array.matmul, self.arithmetic, left.expr, right.expr)
-        return self.array(found, left.start)
-
-    def _total(self, terms: Any) -> _Operand:
-        chain_: _Sum | None = None
-        (last, negative), *before = reversed(terms)
-        sign = "-" if negative else "+"
-        for term, minus in reversed(before):
-            if chain_ is None:
-                assert not minus
-                chain_ = _Sum(self, term, "+")
-            else:
-                chain_.operator = "-" if minus else "+"
-                chain_.take(term, "+")
-        if chain_ is None:
-            return last  # type: ignore[no-any-return]
-        chain_.operator = sign
-        return chain_.close(last)
-
-    def _product(self, left: _Operand, right: _Operand) -> _Operand:
-        return _Product(self, left, "*").close(right)
-
-    def _root(self, operand: _Operand) -> _Operand:
-        return _Call(self, FUNCTIONS["sqrt"], operand.start).close(operand)
-
-    def need_numbers(self, operand: _Operand) -> None:
-        """Refuse conditions where a number or an array of numbers is needed."""
-        if operand.truth is _ARRAY:
-            if any(element.truth for element in operand.expr.flat):
-                self.need_number(operand._replace(truth=True))
-        else:
-            self.need_number(operand)
-
-    def need_number(self, operand: _Operand) -> None:
-        """Refuse a condition where a number is needed."""
-        if operand.truth:
-            self.fail(
-                "this is true or false, not a number; write where(c, 1, 0) for a condition c", operand.start
-            )
-
-    def need_condition(self, operand: _Operand, place: str) -> None:
-        """Refuse a number where a condition is needed."""
-        if operand.truth is not True:
-            self.fail(f"{place} needs a condition, and this is a number; compare it: x != 0", operand.start)
-
-    def constant(self, start: int, compute: Callable[..., _Value], *values: _Value) -> _Value:
-        """Return the value of a constant from those of its parts, and refuse one that is not finite."""
-        try:
-            value = compute(*values)
-            near = float(value)
-        except OverflowError:
-            self._too_large(start)
-        except (ValueError, ZeroDivisionError):
-            near = math.nan
-        if math.isnan(near):
-            self.fail(
-                "this constant has no real value: a division by zero, or outside of a function's domain",
-                start,
-            )
-        if math.isinf(near) and not any(map(_infinite, values)):
-            self._too_large(start)
-        if isinstance(value, Fraction) and _bits(value) > _EXACT_BITS:
-            return near
-        return value
-
-    def _too_large(self, start: int) -> NoReturn:
-        raise LimitError(
-            "this constant is too large for a double, whose largest is 1.8e308", self.text, start
-        )
-
-
-def _infinite(value: _Value) -> bool:
-    return isinstance(value, float) and math.isinf(value)
-
-
-def _bits(value: int | Fraction) -> int:
-    return max(value.numerator.bit_length(), value.denominator.bit_length())
-
-
-def _quotient(left: _Value, right: _Value) -> _Value:
-    exact = not (isinstance(left, float) or isinstance(right, float))
-    return Fraction(left) / Fraction(right) if exact else float(left) / float(right)
-
-
-def _power(base: _Value, exponent: _Value) -> _Value:
-    if (
-        not isinstance(base, float)
-        and isinstance(exponent, int)
-        and abs(exponent) * _bits(base) <= _EXACT_BITS
-    ):
-        return Fraction(base) ** exponent
-    return math.pow(float(base), float(exponent))
-
-
-# ---- what is open while an expression is read: one class per level of precedence, tightest last
-
-_BRACKET, _CHOICE, _OR, _AND, _NOT, _COMPARISON, _SUM, _PRODUCT, _SIGN, _POWER = range(10)
-
-
-class _Open:
-    """An operator, a call or a parenthesis whose last operand is still being read."""
-
-    __slots__ = ("maker", "start")
-    level: ClassVar[int]
-
-    def __init__(self, maker: _Maker, start: int) -> None:
-        self.maker = maker
-        self.start = start
-
-    def close(self, last: _Operand) -> _Operand:
-        """Take the last operand and return the whole."""
-        raise NotImplementedError
-
-
-class _Chain(_Open):
-    """Operands joined by operators of one level, any number."""
-
-    __slots__ = ("operator",)
-
-    def __init__(self, maker: _Maker, first: _Operand, operator: str) -> None:
-        super().__init__(maker, first.start)
-        self.operator = ""
-        self.take(first, operator)
-
-    def take(self, operand: _Operand, operator: str) -> None:
-        """Take the operand before an operator."""
-        raise NotImplementedError
-
-    def so_far(self) -> _Operand:
-        """Return what the operands taken make, without the operator that waits for the next."""
-        raise NotImplementedError
-
-    def with_arrays(self) -> _ArrayChain:
-        """Return the chain that goes on from here with arrays."""
-        return _ARRAY_CHAINS[type(self)](self.maker, self.so_far(), self.operator)
-
-
-class _ArrayChain(_Chain):
-    """Operands of which some are arrays: the chain of scalars is repeated for each element."""
-
-    __slots__ = ("operands", "operators")
-    kind: ClassVar[type[_Chain]]
-
-    def __init__(self, maker: _Maker, first: _Operand, operator: str) -> None:
-        self.operands: list[_Operand] = []
-        self.operators: list[str] = []
-        super().__init__(maker, first, operator)
-
-    def take(self, operand: _Operand, operator: str) -> None:
-        """Take the operand before an operator; one after @ is multiplied at once."""
-        if self.operator == "@":
-            operand = self.maker.matmul(self._joined(), operand)
-            self.operands, self.operators = [], []
-        self.operands.append(operand)
-        self.operators.append(operator)
-        self.operator = operator
-
-    def _joined(self) -> _Operand:
-        """Return what the operands make, element by element."""
-        operands, operators, kind, maker = self.operands, self.operators, self.kind, self.maker
-        if len(operands) == 1:
-            return operands[0]
-
-        def build(row: list[_Operand]) -> _Operand:
-            made = kind(maker, row[0], operators[0])
-            for operand, operator in zip(row[1:-1], operators[1:-1], strict=True):
-                made.take(operand, operator)
-            return made.close(row[-1])
-
-        if all(operand.truth is not _ARRAY for operand in operands):
-            return build(operands)
-        return maker.elementwise(self.start, operands, build)
-
-    def so_far(self) -> _Operand:
-        """Return what the operands taken make."""
-        return self._joined()
-
-    def with_arrays(self) -> _ArrayChain:
-        """Return the chain itself."""
-        return self
-
-    def close(self, last: _Operand) -> _Operand:
-        """Make the array."""
-        self.take(last, "")
-        return self._joined()._replace(start=self.start)
-
-
-class _Sum(_Chain):
-    __slots__ = ("terms", "value")
-    level = _SUM
-
-    def __init__(self, maker: _Maker, first: _Operand, operator: str) -> None:
-        self.terms: list[Any] = []
-        self.value: _Value | None = 0
-        super().__init__(maker, first, operator)
-
-    def take(self, operand: _Operand, operator: str) -> None:
-        """Take a term with the sign that stood before it."""
-        if operand.truth:
-            self.maker.need_number(operand)
-        negative = self.operator == "-"
-        self.terms.append(self.maker.negative(operand) if negative else operand.expr)
-        if operand.value is None:
-            self.value = None
-        elif self.value is not None:
-            value = -operand.value if negative else operand.value
-            self.value = self.maker.constant(self.start, lambda a, b: a + b, self.value, value)
-        self.operator = operator
-
-    def close(self, last: _Operand) -> _Operand:
-        """Make the Add."""
-        if last.truth is _ARRAY:
-            return self.with_arrays().close(last)
-        self.take(last, "")
-        return self.so_far()
-
-    def so_far(self) -> _Operand:
-        """Return the Add of the terms taken; a term alone as it is."""
-        if len(self.terms) == 1:
-            return _Operand(self.terms[0], False, self.value, self.start)
-        return _Operand(self.maker.make(sympy.Add, *self.terms), False, self.value, self.start)
-
-
-class _Product(_Chain):
-    __slots__ = ("factors", "value")
-    level = _PRODUCT
-
-    def __init__(self, maker: _Maker, first: _Operand, operator: str) -> None:
-        self.factors: list[Any] = []
-        self.value: _Value | None = 1
-        super().__init__(maker, first, operator)
-
-    def take(self, operand: _Operand, operator: str) -> None:
-        """Take a factor, inverted after a stroke."""
-        if operand.truth:
-            self.maker.need_number(operand)
-        divisor = self.operator == "/"
-        self.factors.append(self.maker.inverse(operand) if divisor else operand.expr)
-        value = operand.value
-        if value is None:
-            self.value = None
-        elif divisor and float(value) == 0:
-            self._refuse_zero(operand)
-        elif self.value is not None:
-            compute = _quotient if divisor else lambda a, b: a * b
-            self.value = self.maker.constant(self.start, compute, self.value, value)
-        self.operator = operator
-
-    def _refuse_zero(self, operand: _Operand) -> NoReturn:
-        if isinstance(operand.value, float) or operand.value:
-            raise LimitError(
-                "this divisor is too small for a double: it would be 0", self.maker.text, operand.start
-            )
-        self.maker.fail("this divides by zero", operand.start)
-
-    def close(self, last: _Operand) -> _Operand:
-        """Make the Mul."""
-        if last.truth is _ARRAY:
-            return self.with_arrays().close(last)
-        self.take(last, "")
-        return self.so_far()
-
-    def so_far(self) -> _Operand:
-        """Return the Mul of the factors taken; 1/x is a power alone, and a factor alone as it is."""
-        if len(self.factors) == 1:
-            return _Operand(self.factors[0], False, self.value, self.start)
-        factors = self.factors[1:] if self.factors[0] is sympy.S.One else self.factors
-        kind = InOrder if any(map(_is_reciprocal, factors[:-1])) else sympy.Mul
-        return _Operand(self.maker.make(kind, *factors), False, self.value, self.start)
-
-
-def _is_reciprocal(expr: Any) -> bool:
-    """Whether an expression is a power of a variable that stands below the bar."""
-    if type(expr) is not sympy.Pow:
-        return False
-    base, exponent = expr.args
-    return isinstance(exponent, sympy.Rational) and exponent.p < 0 and not isinstance(base, sympy.Rational)
-
-
-class _Sign(_Open):
-    """Any number of signs before an operand; two minuses make a plus."""
-
-    __slots__ = ("negative",)
-    level = _SIGN
-
-    def __init__(self, maker: _Maker, start: int) -> None:
-        super().__init__(maker, start)
-        self.negative = False
-
-    def close(self, last: _Operand) -> _Operand:
-        """Make the negative."""
-        if last.truth is _ARRAY:
-            return self.maker.elementwise(self.start, [last], lambda row: self.close(row[0]))
-        self.maker.need_number(last)
-        if not self.negative:
-            return last._replace(start=self.start)
-        value = None if last.value is None else -last.value
-        return _Operand(self.maker.negative(last), False, value, self.start)
-
-
-class _Power(_Open):
-    __slots__ = ("base",)
-    level = _POWER
-
-    def __init__(self, maker: _Maker, base: _Operand) -> None:
-        super().__init__(maker, base.start)
-        if base.truth is not _ARRAY:
-            maker.need_number(base)
-        self.base = base
-
-    def close(self, last: _Operand) -> _Operand:
-        """Make the Pow."""
-        maker = self.maker
-        if last.truth is _ARRAY or self.base.truth is _ARRAY:
-            return maker.elementwise(
-                self.start, [self.base, last], lambda row: _Power(maker, row[0]).close(row[1])
-            )
-        maker.need_number(last)
-        base, exponent = self.base.value, last.value
-        value: _Value | None = None
-        if base is not None and exponent is not None:
-            if base < 0 and exponent != int(exponent if not _infinite(exponent) else 0):
-                self.maker.fail(
-                    "a power of a negative number with a fractional exponent is not real; "
-                    "the real cube root is cbrt(x), and -x**y is -(x**y)",
-                    self.start,
-                )
-            value = self.maker.constant(self.start, _power, base, exponent)
-        return _Operand(self.maker.make(sympy.Pow, self.base.expr, last.expr), False, value, self.start)
-
-
-class _Comparison(_Chain):
-    """One comparison, or several in a row, which all have to hold."""
-
-    __slots__ = ("left", "relations", "taken")
-    level = _COMPARISON
-
-    def __init__(self, maker: _Maker, first: _Operand, operator: str) -> None:
-        self.relations: list[Any] = []
-        self.taken: list[tuple[_Operand, str]] = []
-        self.left: Any = None
-        super().__init__(maker, first, operator)
-
-    def take(self, operand: _Operand, operator: str) -> None:
-        """Compare with the operand before, in the order as written."""
-        self.maker.need_number(operand)
-        if self.operator:
-            self.relations.append(self.maker.make(_RELATIONS[self.operator], self.left, operand.expr))
-        self.left = operand.expr
-        self.taken.append((operand, operator))
-        self.operator = operator
-
-    def with_arrays(self) -> _ArrayChain:
-        """Return the chain that goes on with arrays; all that were compared so far are in it again."""
-        found = _ArrayComparison(self.maker, self.taken[0][0], self.taken[0][1])
-        for operand, operator in self.taken[1:]:
-            found.take(operand, operator)
-        return found
-
-    def close(self, last: _Operand) -> _Operand:
-        """Make the relation, or the And of several."""
-        if last.truth is _ARRAY:
-            return self.with_arrays().close(last)
-        self.take(last, "")
-        relations = self.relations
-        expr = relations[0] if len(relations) == 1 else self.maker.make(sympy.And, *relations)
-        return _Operand(expr, True, None, self.start)
-
-
-class _Junction(_Chain):
-    """Conditions joined by `and` or `or`."""
-
-    __slots__ = ("conditions",)
-    kind: ClassVar[Any]
-
-    def __init__(self, maker: _Maker, first: _Operand, operator: str) -> None:
-        self.conditions: list[Any] = []
-        super().__init__(maker, first, operator)
-
-    def take(self, operand: _Operand, operator: str) -> None:
-        """Take a condition."""
-        self.maker.need_condition(operand, f"the word {operator or self.operator}")
-        self.conditions.append(operand.expr)
-        self.operator = operator
-
-    def close(self, last: _Operand) -> _Operand:
-        """Make the And or Or."""
-        if last.truth is _ARRAY:
-            return self.with_arrays().close(last)
-        self.take(last, "")
-        return self.so_far()
-
-    def so_far(self) -> _Operand:
-        """Return the And or Or of the conditions taken; one alone as it is."""
-        if len(self.conditions) == 1:
-            return _Operand(self.conditions[0], True, None, self.start)
-        return _Operand(self.maker.make(self.kind, *self.conditions), True, None, self.start)
-
-
-class _And(_Junction):
-    __slots__ = ()
-    level = _AND
-    kind = sympy.And
-
-
-class _Or(_Junction):
-    __slots__ = ()
-    level = _OR
-    kind = sympy.Or
-
-
-class _Not(_Open):
-    """Any number of `not` before a condition; two make none."""
-
-    __slots__ = ("negative",)
-    level = _NOT
-
-    def __init__(self, maker: _Maker, start: int) -> None:
-        super().__init__(maker, start)
-        self.negative = False
-
-    def close(self, last: _Operand) -> _Operand:
-        """Make the Not: the logical one, not the opposite comparison, for a NaN makes both false."""
-        if last.truth is _ARRAY:
-            return self.maker.elementwise(self.start, [last], lambda row: self.close(row[0]))
-        self.maker.need_condition(last, "the word not")
-        expr = self.maker.make(sympy.Not, last.expr) if self.negative else last.expr
-        return _Operand(expr, True, None, self.start)
-
-
-class _Choice(_Open):
-    """`a if c else b if d else e`, as one Piecewise."""
-
-    __slots__ = ("pairs", "value", "waits_for_else")
-    level = _CHOICE
-
-    def __init__(self, maker: _Maker, first: _Operand, start: int) -> None:
-        super().__init__(maker, first.start)
-        self.pairs: list[tuple[_Operand, _Operand]] = []
-        self.take_value(first, start)
-
-    def take_value(self, value: _Operand, start: int) -> None:
-        """Take the value before an `if`, which stands at `start`."""
-        if value.truth is not _ARRAY:
-            self.maker.need_number(value)
-        self.value = value
-        self.waits_for_else = start
-
-    def take_condition(self, condition: _Operand) -> None:
-        """Take the condition before an `else`."""
-        if condition.truth is not _ARRAY:
-            self.maker.need_condition(condition, "the word if")
-        self.pairs.append((self.value, condition))
-        self.waits_for_else = -1
-
-    def close(self, last: _Operand) -> _Operand:
-        """Make the Piecewise."""
-        if self.waits_for_else >= 0:
-            self.maker.fail("this if has no else; write a if c else b", self.waits_for_else)
-        parts = [*chain.from_iterable(self.pairs), last]
-        if any(part.truth is _ARRAY for part in parts):
-            return self.maker.elementwise(self.start, parts, self._one)
-        self.maker.need_number(last)
-        return _Operand(_piecewise(self.maker, self.pairs, last), False, None, self.start)
-
-    def _one(self, row: list[_Operand]) -> _Operand:
-        """Make the choice of one element: value, condition, value, condition, ..., value."""
-        made = _Choice(self.maker, row[0], self.start)
-        made.take_condition(row[1])
-        for value, condition in zip(row[2:-1:2], row[3:-1:2], strict=True):
-            made.take_value(value, self.start)
-            made.take_condition(condition)
-        return made.close(row[-1])
-
-
-def _piecewise(maker: _Maker, pairs: list[tuple[_Operand, _Operand]], last: _Operand) -> Any:
-    parts = [maker.make(ExprCondPair, value.expr, condition.expr) for value, condition in pairs]
-    parts.append(maker.make(ExprCondPair, last.expr, sympy.true))
-    return maker.make(sympy.Piecewise, *parts)
-
-
-class _Bracket(_Open):
-    """Something that ends at a bracket, not at an operator."""
-
-    __slots__ = ()
-    level = _BRACKET
-    closing: ClassVar[str] = ")"
-
-    def comma(self, operand: _Operand, start: int) -> None:
-        """Take the operand before a comma."""
-        raise NotImplementedError
-
-
-class _Line(_Bracket):
-    """The bottom of the stack: the outputs of a line, separated by commas."""
-
-    __slots__ = ("outputs",)
-    closing = ""
-
-    def __init__(self, maker: _Maker, start: int) -> None:
-        super().__init__(maker, start)
-        self.outputs: list[_Operand] = []
-
-    def comma(self, operand: _Operand, start: int) -> None:
-        """Take an output."""
-        self.outputs.append(operand)
-
-
-class _Parenthesis(_Bracket):
-    __slots__ = ()
-
-    def comma(self, operand: _Operand, start: int) -> None:
-        """Refuse a tuple."""
-        self.maker.fail("a comma within parentheses; write several outputs without them: a*b, a + b", start)
-
-    def close(self, last: _Operand) -> _Operand:
-        """Return the operand; it starts at its parenthesis."""
-        return last._replace(start=self.start)
-
-
-class _List(_Bracket):
-    """An array written out: `[a, b]`, `[[a, b], [c, d]]`, with arrays for rows as well."""
-
-    __slots__ = ("rows",)
-    closing = "]"
-
-    def __init__(self, maker: _Maker, start: int) -> None:
-        super().__init__(maker, start)
-        self.rows: list[_Operand] = []
-
-    def comma(self, operand: _Operand, start: int) -> None:
-        """Take a row."""
-        self.rows.append(operand)
-
-    def close(self, last: _Operand) -> _Operand:
-        """Make the array."""
-        maker = self.maker
-        self.rows.append(last)
-        rows = [row.expr if row.truth is _ARRAY else row for row in self.rows]
-        found = maker.fitting(self.start, text_array.stacked, rows)
-        maker.count(found.size)
-        return maker.array(found, self.start)
-
-
-class _Call(_Bracket):
-    __slots__ = ("arguments", "word")
-
-    def __init__(self, maker: _Maker, word: Word, start: int) -> None:
-        super().__init__(maker, start)
-        self.word = word
-        self.arguments: list[_Operand] = []
-
-    def comma(self, operand: _Operand, start: int) -> None:
-        """Take an argument."""
-        self.arguments.append(operand)
-
-    def close(self, last: _Operand) -> _Operand:
-        """Make the call."""
-        word, arguments, maker = self.word, self.arguments, self.maker
-        arguments.append(last)
-        if len(arguments) == 1 and last.truth is _ARRAY and word.most is None:
-            # max and min of an array: of its elements
-            arguments = [element._replace(start=last.start) for element in last.expr.flat]
-            if len(arguments) == 1:
-                return arguments[0]
-            self.arguments = arguments
-        self._check_number()
-        if word.name in FUNCTIONS_OF_ARRAYS:
-            return self._of_arrays()
-        if any(argument.truth is _ARRAY for argument in arguments):
-            return maker.elementwise(self.start, arguments, self._one)
-        if word is _WHERE:
-            condition, yes, no = arguments
-            maker.need_condition(condition, "where")
-            maker.need_number(yes)
-            maker.need_number(no)
-            return _Operand(_piecewise(maker, [(yes, condition)], no), False, None, self.start)
-        for argument in arguments:
-            maker.need_number(argument)
-        values = [argument.value for argument in arguments]
-        base = values[1] if word.name == "log" and len(values) > 1 else None
-        if base is not None and (base <= 0 or base == 1):
-            maker.fail("there is no logarithm to this base; it is positive and not 1", arguments[1].start)
-        known = [float(value) for value in values if value is not None]
-        value = maker.constant(self.start, word.value, *known) if len(known) == len(values) else None
-        expr = word.build(*(argument.expr for argument in arguments), make=maker.make)
-        return _Operand(expr, False, value, self.start)
-
-    def _one(self, row: list[_Operand]) -> _Operand:
-        """Make the call of one element."""
-        made = _Call(self.maker, self.word, self.start)
-        made.arguments = row[:-1]
-        return made.close(row[-1])
-
-    def _of_arrays(self) -> _Operand:
-        """Make the call of a function of whole arrays."""
-        maker, name = self.maker, self.word.name
-        for argument in self.arguments:
-            if argument.truth is not _ARRAY:
-                maker.fail(f"{name} takes an array, and this is one number or condition", argument.start)
-            maker.need_numbers(argument)
-            maker.count(argument.expr.size)
-        parts = [argument.expr for argument in self.arguments]
-        _, function = FUNCTIONS_OF_ARRAYS[name]
-        return maker.array(maker.fitting(self.start, function, maker.arithmetic, *parts), self.start)
-
-    def _check_number(self) -> None:
-        word, count = self.word, len(self.arguments)
-        if count < word.least or (word.most is not None and count > word.most):
-            self.maker.fail(_wrong_number(word, count), self.start)
-
-
-def _wrong_number(word: Word, count: int) -> str:
-    if word.most is None:
-        wanted = f"at least {word.least} arguments"
-    elif word.most != word.least:
-        wanted = f"{word.least} or {word.most} arguments"
-    else:
-        wanted = f"{word.least} argument{'s' if word.least > 1 else ''}"
-    return f"{word.name} takes {wanted}, not {count}; write {word.signature}"
-
-
-_OPENING: Final = frozenset("([")
-_CLOSING: Final = frozenset(")]")
-_RELATIONS: Final[dict[str, Any]] = {
-    "<": sympy.StrictLessThan,
-    "<=": sympy.LessThan,
-    ">": sympy.StrictGreaterThan,
-    ">=": sympy.GreaterThan,
-    "==": sympy.Equality,
-    "!=": sympy.Unequality,
-}
-_CHAINS: Final[dict[str, type[_Chain]]] = {
-    "+": _Sum,
-    "-": _Sum,
-    "*": _Product,
-    "/": _Product,
-    "@": _Product,
-    **dict.fromkeys(_RELATIONS, _Comparison),
-    "and": _And,
-    "or": _Or,
-}
-_WHERE: Final = Word("where", ("c", "a", "b"), unevaluated, float, "a where c holds, else b")
-_OF_ARRAYS: Final = {
-    name: Word(name, args, unevaluated, float) for name, (args, _) in FUNCTIONS_OF_ARRAYS.items()
-}
-
-
-class _ArraySum(_ArrayChain):
-    __slots__ = ()
-    level = _SUM
-    kind = _Sum
-
-
-class _ArrayProduct(_ArrayChain):
-    __slots__ = ()
-    level = _PRODUCT
-    kind = _Product
-
-
-class _ArrayComparison(_ArrayChain):
-    __slots__ = ()
-    level = _COMPARISON
-    kind = _Comparison
-
-
-class _ArrayAnd(_ArrayChain):
-    __slots__ = ()
-    level = _AND
-    kind = _And
-
-
-class _ArrayOr(_ArrayChain):
-    __slots__ = ()
-    level = _OR
-    kind = _Or
-
-
-_ARRAY_CHAINS: Final[dict[type[_Chain], type[_ArrayChain]]] = {
-    one.kind: one for one in (_ArraySum, _ArrayProduct, _ArrayComparison, _ArrayAnd, _ArrayOr)
-}
-
-
 # ---- the parser
 
 _RESERVED: Final = KEYWORDS | {"True", "False", "None", "pi", "oo"}
@@ -986,14 +191,14 @@ class _Parser:
 
     def __init__(self, text: str) -> None:
         self.text = text
-        self.maker = _Maker(text)
+        self.maker = Maker(text)
         self.stream: Iterator[Token] = tokens(text)
         self.inputs: dict[str, Declared] = {}
         self.header: str | None = None  # as it is shown in messages
         self.lets: dict[str, int] = {}  # name -> where it was given
         # What a name stands for; constants, scalars and lets are found here at once
-        self.known: dict[str, _Operand] = {
-            name: _Operand(expr, False, value, 0) for name, (expr, value) in _CONSTANTS.items()
+        self.known: dict[str, Operand] = {
+            name: Operand(expr, False, value, 0) for name, (expr, value) in _CONSTANTS.items()
         }
         self.token: Token = ("end", "", 0)
         self.ahead: Token = ("end", "", 0)
@@ -1023,11 +228,11 @@ class _Parser:
             tuple(self.inputs.values()),
             self.header is not None,
             tuple(
-                tuple(element.expr for element in output.expr.flat) if output.truth is _ARRAY else output.expr
+                tuple(element.expr for element in output.expr.flat) if output.truth is ARRAY else output.expr
                 for output in outputs
             ),
             self._name_outputs(names),
-            tuple(output.expr.shape if output.truth is _ARRAY else () for output in outputs),
+            tuple(output.expr.shape if output.truth is ARRAY else () for output in outputs),
         )
 
     def _advance(self) -> None:
@@ -1040,7 +245,7 @@ class _Parser:
     def _at_block(self) -> bool:
         return self.token[0] == "return" or (self.token[0] == "name" and self.ahead[0] == "=")
 
-    def _block(self) -> tuple[list[_Operand], list[str | None]]:
+    def _block(self) -> tuple[list[Operand], list[str | None]]:
         """Read lets up to the `return`, and the outputs."""
         first = self.token
         while True:
@@ -1101,10 +306,10 @@ class _Parser:
         self.lets[name] = start
         self.known[name] = operands[0]
 
-    def _outputs(self) -> tuple[list[_Operand], list[str | None]]:
+    def _outputs(self) -> tuple[list[Operand], list[str | None]]:
         """Read formulas separated by commas up to the end of the line; for each the let that it is, or None."""
         names: list[str | None] = []
-        operands: list[_Operand] = []
+        operands: list[Operand] = []
         more = True
         while more:
             kind, word, _ = self.token
@@ -1197,7 +402,7 @@ class _Parser:
             self.fail(f"a shape is made of numbers from 1: {shown(item.name)}[3]", start)
         self.inputs[item.name] = item
         if not item.shape:
-            self.known[item.name] = _Operand(_symbol(item.name), False, None, start)
+            self.known[item.name] = Operand(_symbol(item.name), False, None, start)
         return math.prod(item.shape)
 
     def _refuse_parameter(self, token: Token) -> NoReturn:
@@ -1214,7 +419,7 @@ class _Parser:
 
     # ---- expressions
 
-    def _expression(self) -> tuple[_Operand, bool]:
+    def _expression(self) -> tuple[Operand, bool]:
         """Read one formula of a line; also return whether a comma follows. Stops after that comma, else before
         the end of the line.
 
@@ -1222,8 +427,8 @@ class _Parser:
         """
         maker, known, advance = self.maker, self.known, self.stream.__next__
         token, ahead = self.token, self.ahead
-        base = _Line(maker, token[2])
-        stack: list[_Open] = [base]
+        base = Line(maker, token[2])
+        stack: list[Open] = [base]
         nesting = 0
         while True:
             # ---- an operand, and what may stand before it
@@ -1231,13 +436,13 @@ class _Parser:
             if kind == "name":
                 following = ahead[0]
                 if following == "(":
-                    stack.append(_Call(maker, self._function(word, start), start))
+                    stack.append(Call(maker, self._function(word, start), start))
                     nesting += 1
                     if nesting > MAX_NESTING:
                         self._refuse_nesting(start)
                     token, ahead = advance(), advance()
                     if token[0] == ")":
-                        self.fail(_wrong_number(stack[-1].word, 0), start)  # type: ignore[attr-defined]
+                        self.fail(wrong_number(stack[-1].word, 0), start)  # type: ignore[attr-defined]
                     continue
                 if following == "[":
                     operand = self._indexed(word, start)
@@ -1247,13 +452,13 @@ class _Parser:
                     operand = (
                         self._variable(word, start)
                         if found is None
-                        else _Operand(found.expr, found.truth, found.value, start)
+                        else Operand(found.expr, found.truth, found.value, start)
                     )
             elif kind == "number":
                 value = number(self.text, start, word)
-                operand = _Operand(maker.literal(value), False, value, start)
-            elif kind in _OPENING:
-                stack.append(_Parenthesis(maker, start) if kind == "(" else _List(maker, start))
+                operand = Operand(maker.literal(value), False, value, start)
+            elif kind in OPENING:
+                stack.append(Parenthesis(maker, start) if kind == "(" else List(maker, start))
                 nesting += 1
                 if nesting > MAX_NESTING:
                     self._refuse_nesting(start)
@@ -1261,8 +466,8 @@ class _Parser:
                 continue
             elif kind in ("-", "+"):
                 sign = stack[-1]
-                if not isinstance(sign, _Sign):
-                    sign = _Sign(maker, start)
+                if not isinstance(sign, Sign):
+                    sign = Sign(maker, start)
                     stack.append(sign)
                 sign.negative ^= kind == "-"
                 token, ahead = ahead, advance()
@@ -1278,16 +483,16 @@ class _Parser:
             # ---- what may stand after an operand; a closing bracket makes a new one
             while True:
                 kind, word, start = token
-                chain_of = _CHAINS.get(kind)
+                chain_of = CHAINS.get(kind)
                 if chain_of is not None:
                     level = chain_of.level
                     top = stack[-1]
                     while top.level > level:
                         operand = top.close(operand)
-                        nesting -= top.level == _POWER
+                        nesting -= top.level == POWER
                         stack.pop()
                         top = stack[-1]
-                    if operand.truth is _ARRAY or kind == "@":
+                    if operand.truth is ARRAY or kind == "@":
                         self._take_array(stack, chain_of, operand, kind)
                     elif top.level == level:
                         top.take(operand, kind)  # type: ignore[attr-defined]
@@ -1295,18 +500,18 @@ class _Parser:
                         stack.append(chain_of(maker, operand, kind))
                     break
                 if kind == "**":
-                    stack.append(_Power(maker, operand))
+                    stack.append(Power(maker, operand))
                     nesting += 1
                     if nesting > MAX_NESTING:
                         self._refuse_nesting(start)
                     break
-                lowest = _CHOICE if kind in ("if", "else") else _BRACKET
+                lowest = CHOICE if kind in ("if", "else") else BRACKET
                 while stack[-1].level > lowest:
                     top = stack.pop()
                     operand = top.close(operand)
-                    nesting -= top.level == _POWER
+                    nesting -= top.level == POWER
                 top = stack[-1]
-                if kind in _CLOSING:
+                if kind in CLOSING:
                     if top.closing != kind:  # type: ignore[attr-defined]
                         self._refuse_closing(token, top)
                     stack.pop()
@@ -1329,31 +534,31 @@ class _Parser:
                 self._refuse_operator(token, ahead, top)
             token, ahead = ahead, advance()
 
-    def _take_array(self, stack: list[_Open], kind: type[_Chain], operand: _Operand, operator: str) -> None:
+    def _take_array(self, stack: list[Open], kind: type[Chain], operand: Operand, operator: str) -> None:
         """Take an operand of a chain with arrays."""
         top = stack[-1]
         if top.level == kind.level:
-            assert isinstance(top, _Chain)
+            assert isinstance(top, Chain)
             stack[-1] = arrays = top.with_arrays()
             arrays.take(operand, operator)
         else:
-            stack.append(_ARRAY_CHAINS[kind](self.maker, operand, operator))
+            stack.append(ARRAY_CHAINS[kind](self.maker, operand, operator))
 
-    def _open_not(self, stack: list[_Open], start: int) -> None:
+    def _open_not(self, stack: list[Open], start: int) -> None:
         top = stack[-1]
-        if top.level > _NOT:
+        if top.level > NOT:
             self.fail("put parentheses around the not and its condition: (not c)", start)
-        if not isinstance(top, _Not):
-            top = _Not(self.maker, start)
+        if not isinstance(top, Not):
+            top = Not(self.maker, start)
             stack.append(top)
         top.negative = not top.negative
 
-    def _choose(self, stack: list[_Open], operand: _Operand, word: str, start: int) -> None:
+    def _choose(self, stack: list[Open], operand: Operand, word: str, start: int) -> None:
         """Take an `if` or `else` after an operand."""
         top = stack[-1]
         if word == "if":
-            if not isinstance(top, _Choice):
-                stack.append(_Choice(self.maker, operand, start))
+            if not isinstance(top, Choice):
+                stack.append(Choice(self.maker, operand, start))
             elif top.waits_for_else >= 0:
                 self.fail(
                     "put parentheses around a choice within a condition: a if (p if c else q) > 0 else b",
@@ -1361,7 +566,7 @@ class _Parser:
                 )
             else:
                 top.take_value(operand, start)
-        elif isinstance(top, _Choice) and top.waits_for_else >= 0:
+        elif isinstance(top, Choice) and top.waits_for_else >= 0:
             top.take_condition(operand)
         else:
             self.fail("this else has no if; write a if c else b", start)
@@ -1371,8 +576,8 @@ class _Parser:
     def _function(self, name: str, start: int) -> Word:
         """Return the function that is called."""
         if name == "where":
-            return _WHERE
-        word = FUNCTIONS.get(name) or _OF_ARRAYS.get(name)
+            return WHERE
+        word = FUNCTIONS.get(name) or OF_ARRAYS.get(name)
         if word is not None:
             return word
         if name in _NOT_NUMBERS:
@@ -1393,7 +598,7 @@ class _Parser:
             start,
         )
 
-    def _variable(self, name: str, start: int) -> _Operand:
+    def _variable(self, name: str, start: int) -> Operand:
         """Return what a name stands for that was not met before."""
         if name in _NOT_NUMBERS:
             self.fail(_NOT_NUMBERS[name], start)
@@ -1408,25 +613,25 @@ class _Parser:
                 f"{shown(name)} is no input of {self.header}, and no line above gives it; {hint}", start
             )
         self.inputs[name] = Declared(name)
-        operand = _Operand(_symbol(name), False, None, start)
+        operand = Operand(_symbol(name), False, None, start)
         self.known[name] = operand
         return operand
 
-    def _whole(self, item: Declared, start: int) -> _Operand:
+    def _whole(self, item: Declared, start: int) -> Operand:
         """Return an input with a shape as an array."""
-        elements = [_Operand(symbol, False, None, start) for symbol in item.symbols]
+        elements = [Operand(symbol, False, None, start) for symbol in item.symbols]
         self.maker.count(len(elements))
         array = self.maker.fitting(start, text_array.in_shape, elements, item.shape)
         operand = self.maker.array(array, start)
         self.known[item.name] = operand
         return operand
 
-    def _indexed(self, name: str, start: int) -> _Operand:
+    def _indexed(self, name: str, start: int) -> Operand:
         """Read the indices after a name and its bracket, and return the element, or the part of the array."""
         item, known = self.inputs.get(name), self.known.get(name)
         if item is not None and item.shape:
             shape = item.shape
-        elif known is not None and known.truth is _ARRAY:
+        elif known is not None and known.truth is ARRAY:
             shape = known.expr.shape
         else:
             if item is None and name in FUNCTIONS and known is None:
@@ -1449,7 +654,7 @@ class _Parser:
                 if isinstance(position, int)
             ]
             if len(places) == len(shape):  # one element; the array need not be made
-                return _Operand(_element(name, tuple(places)), False, None, start)
+                return Operand(_element(name, tuple(places)), False, None, start)
         if known is None:
             assert item is not None
             known = self._whole(item, start)
@@ -1518,7 +723,7 @@ class _Parser:
             start,
         )
 
-    def _refuse_operand(self, token: Token, stack: list[_Open]) -> NoReturn:
+    def _refuse_operand(self, token: Token, stack: list[Open]) -> NoReturn:
         """Refuse what stands where a number, a name or a parenthesis is needed."""
         kind, word, start = token
         top = stack[-1]
@@ -1526,7 +731,7 @@ class _Parser:
             self._refuse_open(stack)
             self.fail("the formula stops where an operand is needed", start)
         if kind == ")":
-            empty = isinstance(top, _Parenthesis)
+            empty = isinstance(top, Parenthesis)
             self.fail("empty parentheses" if empty else "an operand is needed before this parenthesis", start)
         if kind == ",":
             self.fail("an operand is needed before this comma", start)
@@ -1536,37 +741,37 @@ class _Parser:
             self.fail("a choice is written a if c else b, or where(c, a, b)", start)
         if kind == "return":
             self.fail("return starts a line", start)
-        if kind == "=" and top.level == _COMPARISON:
+        if kind == "=" and top.level == COMPARISON:
             self.fail("equality is written ==", start)
         self.fail(f"an operand is needed before {word}", start)
 
-    def _refuse_open(self, stack: list[_Open]) -> None:
+    def _refuse_open(self, stack: list[Open]) -> None:
         """Refuse a parenthesis that is not closed."""
         for entry in reversed(stack):
-            if isinstance(entry, _Parenthesis | _Call | _List):
+            if isinstance(entry, Parenthesis | Call | List):
                 self._refuse_unclosed(entry)
 
-    def _refuse_unclosed(self, entry: _Open) -> NoReturn:
-        if isinstance(entry, _List):
+    def _refuse_unclosed(self, entry: Open) -> NoReturn:
+        if isinstance(entry, List):
             self.fail("this bracket is not closed", entry.start)
         start = self.text.index("(", entry.start)
         self.fail("this parenthesis is not closed", start)
 
-    def _refuse_closing(self, token: Token, top: _Open) -> NoReturn:
+    def _refuse_closing(self, token: Token, top: Open) -> NoReturn:
         """Refuse a closing bracket that is not the one that is open."""
         kind, _, start = token
-        if isinstance(top, _List):
+        if isinstance(top, List):
             self.fail("this bracket is not closed", top.start)
         name = "parenthesis" if kind == ")" else "bracket"
         self.fail(f"there is no opening {name} for this one", start)
 
-    def _refuse_operator(self, token: Token, ahead: Token, top: _Open) -> NoReturn:
+    def _refuse_operator(self, token: Token, ahead: Token, top: Open) -> NoReturn:
         """Refuse what stands where an operator is needed."""
         kind, word, start = token
         if kind in ("end", "newline"):
             self._refuse_unclosed(top)
         if kind == "=":
-            if isinstance(top, _Call):
+            if isinstance(top, Call):
                 self.fail("arguments have no names: write log(x, 2); to compare write ==", start)
             self.fail("a name is given at the start of a line: d = x - y; to compare write ==", start)
         if kind == ":":
