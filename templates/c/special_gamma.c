@@ -11,6 +11,15 @@ SPECIAL double sf_series(const double *c, int n, double t)
     return t*b0 - b1 + c[0];
 }
 
+//: sf_digamma_tail
+/* log(x) - 1/(2*x) - digamma(x) for x >= 10, DLMF 5.11.2. */
+SPECIAL double sf_digamma_tail(double x)
+{
+    const double u = 1.0/x/x;
+    return u*(0.08333333333333333 - u*(0.008333333333333333 - u*(0.003968253968253968 - u*(0.004166666666666667
+        - u*(0.007575757575757576 - u*(0.021092796092796094 - u*0.08333333333333333))))));
+}
+
 //: sf_digamma
 /* Recurrence, reflection and asymptotic series, DLMF 5.5.2, 5.5.4, 5.11.2; beside the positive zero x0 a multiple of
  * x - x0.
@@ -40,10 +49,7 @@ SPECIAL double sf_digamma(double x)
         const double rest = (x - 1.4616321449683622) - 9.549995429965697e-17;
         return sum + rest*sf_series(sf_digamma_table, sizeof sf_digamma_table/sizeof(double), 2.0*x - 3.0);
     }
-    const double u = 1.0/x/x;
-    const double tail = u*(0.08333333333333333 - u*(0.008333333333333333 - u*(0.003968253968253968
-        - u*(0.004166666666666667 - u*(0.007575757575757576 - u*(0.021092796092796094 - u*0.08333333333333333))))));
-    return sum + (log(x) - 0.5/x - tail);
+    return sum + (log(x) - 0.5/x - sf_digamma_tail(x));
 }
 
 //: sf_hurwitz
@@ -280,11 +286,11 @@ SPECIAL double sf_gamma_density(double a, double x)
     return 0.3989422804014327*sqrt(a)*exp(-a*sf_log1p_rest((x - a)/a, x/a) - sf_stirling(a))/x;
 }
 
-//: sf_gamma_tail
-/* gamma(a, x)/gamma(a) for x >= max(a, 1.1), by the continued fraction DLMF 8.9.2 with Lentz' algorithm (Applied Optics
- * 15, 1976). NaN where a million terms are too few: beyond a of about 1e10, beside x.
+//: sf_gamma_fraction
+/* The continued fraction of DLMF 8.9.2 for x >= max(a, 1.1) with Lentz' algorithm (Applied Optics 15, 1976), and how many
+ * terms it took. NaN where a million are too few: beyond a of about 1e10, beside x.
  */
-SPECIAL double sf_gamma_tail(double a, double x)
+SPECIAL double sf_gamma_fraction(double a, double x, int *terms)
 {
     double b = x + 1.0 - a, c = 1e300, d = 1.0/b, h = d;
     for (int k = 1; k < 1000000; k++) {
@@ -295,10 +301,19 @@ SPECIAL double sf_gamma_tail(double a, double x)
         const double factor = c*d;
         h *= factor;
         if (fabs(factor - 1.0) < 2e-16) {
-            return sf_gamma_density(a, x)*x*h;
+            *terms = k;
+            return h;
         }
     }
     return NAN;
+}
+
+//: sf_gamma_tail
+/* gamma(a, x)/gamma(a) for x >= max(a, 1.1). */
+SPECIAL double sf_gamma_tail(double a, double x)
+{
+    int terms;
+    return sf_gamma_density(a, x)*x*sf_gamma_fraction(a, x, &terms);
 }
 
 //: sf_gamma_head
@@ -359,6 +374,53 @@ SPECIAL double sf_gammaincc(double a, double x)
     return -expm1(power) - exp(power)*a*sum;
 }
 
+//: sf_log_ratio
+/* log(x/a) from the difference x - a as well. */
+SPECIAL double sf_log_ratio(double x, double a, double difference)
+{
+    return fabs(difference) < 0.5*a ? log1p(difference/a) : log(x/a);
+}
+
+//: sf_gammainc_by_shape
+/* The derivative of the regularised lower function by a. Below a the series DLMF 8.7.1 by terms, which are of one sign;
+ * above the continued fraction and its derivative, from the last term to the first.
+ */
+SPECIAL double sf_gammainc_by_shape(double a, double x)
+{
+    if (!(a > 0.0 && x >= 0.0) || isinf(a)) {
+        return NAN;
+    }
+    if (x == 0.0 || isinf(x)) {
+        return 0.0;
+    }
+    const double ratio = a < 10.0 ? 0.0 : sf_log_ratio(x, a, x - a);
+    if (x < a || x < 1.1) {
+        double weight = a < 10.0 ? sf_digamma(a + 1.0) - log(x) : (0.5/a - sf_digamma_tail(a)) - ratio;
+        double term = 1.0, sum = weight;
+        for (int k = 1; k < 1000000; k++) {
+            term *= x/(a + k);
+            weight += 1.0/(a + k);
+            sum += term*weight;
+            if (term*fabs(weight) < 1e-17*fabs(sum)) {
+                return -sum*(a < 10.0 ? pow(x, a)*exp(-x)/tgamma(a + 1.0) : sf_gamma_density(a, x)*(x/a));
+            }
+        }
+        return NAN;
+    }
+    int terms = 0;
+    const double h = sf_gamma_fraction(a, x, &terms);
+    const double first = x + 1.0 - a;
+    terms += terms/4 + 5; /* the derivative comes a little later to its end */
+    double f = first + 2.0*terms, slope = -1.0;
+    for (int k = terms; k > 0; k--) {
+        const double part = k*(a - k)/f;
+        slope = (k - part*slope)/f - 1.0;
+        f = first + 2.0*(k - 1) + part;
+    }
+    const double weight = a < 10.0 ? log(x) - sf_digamma(a) : ratio + (0.5/a + sf_digamma_tail(a));
+    return sf_gamma_density(a, x)*x*(slope/f/f - h*weight);
+}
+
 //: sf_beta_density
 /* x**(a - 1)*(1 - x)**(b - 1)/beta(a, b), for large a and b as sf_gamma_density. */
 SPECIAL double sf_beta_density(double a, double b, double x)
@@ -388,8 +450,10 @@ SPECIAL double sf_beta_density(double a, double b, double x)
 }
 
 //: sf_beta_fraction
-/* The continued fraction of DLMF 8.17.22 by Lentz' algorithm, without the factor before it. */
-SPECIAL double sf_beta_fraction(double a, double b, double x)
+/* The continued fraction of DLMF 8.17.22 by Lentz' algorithm, without the factor before it, and how many pairs of terms
+ * it took.
+ */
+SPECIAL double sf_beta_fraction(double a, double b, double x, int *terms)
 {
     const double tiny = 1e-300;
     double c = 1.0, d = 1.0 - (a + b)*x/(a + 1.0);
@@ -410,6 +474,7 @@ SPECIAL double sf_beta_fraction(double a, double b, double x)
         const double factor = c*d;
         h *= factor;
         if (fabs(factor - 1.0) < 2e-16) {
+            *terms = m;
             return h;
         }
     }
@@ -428,13 +493,82 @@ SPECIAL double sf_betainc(double a, double b, double x)
     if (x == 0.0 || x == 1.0) {
         return x;
     }
+    int terms;
     const double y = 1.0 - x;
     const double size = sf_beta_density(a, b, x)*x*y;
     if (x > (a + 1.0)/(a + b + 2.0)) {
-        const double rest = size*sf_beta_fraction(b, a, y)/b;
+        const double rest = size*sf_beta_fraction(b, a, y, &terms)/b;
         if (rest < 0.9) {
             return 1.0 - rest;
         }
     }
-    return size*sf_beta_fraction(a, b, x)/a;
+    return size*sf_beta_fraction(a, b, x, &terms)/a;
+}
+
+//: sf_beta_weight
+/* log(y) + digamma(a + b) - digamma(b) with y = 1 - x, from terms of one sign. */
+SPECIAL double sf_beta_weight(double a, double b, double x, double y)
+{
+    double sum = 0.0;
+    while (b < 10.0) {
+        sum += a/(b*(a + b));
+        b += 1.0;
+    }
+    const double ends = 0.5*a/(b*(a + b)) + (sf_digamma_tail(b) - sf_digamma_tail(a + b));
+    return sum + sf_log_ratio(y*(a + b), b, a*y - b*x) + ends;
+}
+
+//: sf_beta_fraction_by
+/* The derivative of sf_beta_fraction by a or b, from the last term to the first, as Boik and Robison-Cox (J. Stat. Softw.
+ * 3, 1998) differentiate the recurrence.
+ */
+SPECIAL double sf_beta_fraction_by(double a, double b, double x, int terms, int by_b)
+{
+    double f = 1.0, slope = 0.0;
+    for (int m = terms + terms/4 + 3; m >= 0; m--) {
+        const double even = a + 2*m, odd = -(a + m)/even*((a + b + m)/(even + 1.0))*x;
+        const double odd_slope = by_b ? 1.0/(a + b + m)
+            : 1.0/(a + m) + 1.0/(a + b + m) - 1.0/even - 1.0/(even + 1.0);
+        slope = odd/f*(odd_slope - slope/f);
+        f = 1.0 + odd/f;
+        if (m > 0) {
+            const double over = m*x/((even - 1.0)*even), part = over*(b - m);
+            slope = ((by_b ? over : -part*(1.0/(even - 1.0) + 1.0/even)) - part*slope/f)/f;
+            f = 1.0 + part/f;
+        }
+    }
+    return -slope/f/f;
+}
+
+//: sf_betainc_by
+/* The derivative of the regularised function by a or b, on the side of the mean where the fraction converges fast. */
+SPECIAL double sf_betainc_by(double a, double b, double x, int by_b)
+{
+    if (!(a > 0.0 && b > 0.0 && x >= 0.0 && x <= 1.0) || isinf(a) || isinf(b)) {
+        return NAN;
+    }
+    if (x == 0.0 || x == 1.0) {
+        return 0.0;
+    }
+    const int beyond = x > (a + 1.0)/(a + b + 2.0);
+    const double y = 1.0 - x, size = sf_beta_density(a, b, x)*x*y;
+    const double p = beyond ? b : a, q = beyond ? a : b, low = beyond ? y : x, high = beyond ? x : y;
+    int terms = 0;
+    const double h = sf_beta_fraction(p, q, low, &terms);
+    const double weight = by_b != beyond ? sf_beta_weight(p, q, low, high)
+        : sf_beta_weight(q, p + 1.0, high, low) - 1.0/(p + q);
+    const double slope = size/p*(h*weight + sf_beta_fraction_by(p, q, low, terms, by_b != beyond));
+    return beyond ? -slope : slope;
+}
+
+//: sf_betainc_by_a
+SPECIAL double sf_betainc_by_a(double a, double b, double x)
+{
+    return sf_betainc_by(a, b, x, 0);
+}
+
+//: sf_betainc_by_b
+SPECIAL double sf_betainc_by_b(double a, double b, double x)
+{
+    return sf_betainc_by(a, b, x, 1);
 }

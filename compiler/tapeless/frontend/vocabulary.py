@@ -421,6 +421,13 @@ class GammaIncC(SpecialFunction):
     nargs = 2
 
 
+class GammaIncByShape(SpecialFunction):
+    """The derivative of the lower incomplete gamma function over gamma(a) by a."""
+
+    spelling = "gammainc_by_shape"
+    nargs = 2
+
+
 class GammaDensity(SpecialFunction):
     """x**(a - 1)*exp(-x)/gamma(a)."""
 
@@ -432,6 +439,20 @@ class BetaInc(SpecialFunction):
     """The incomplete beta function over beta(a, b)."""
 
     spelling = "betainc"
+    nargs = 3
+
+
+class BetaIncByA(SpecialFunction):
+    """The derivative of the incomplete beta function over beta(a, b) by a."""
+
+    spelling = "betainc_by_a"
+    nargs = 3
+
+
+class BetaIncByB(SpecialFunction):
+    """The derivative of the incomplete beta function over beta(a, b) by b."""
+
+    spelling = "betainc_by_b"
     nargs = 3
 
 
@@ -633,8 +654,11 @@ _ENTRIES: Final = (
             ("lambertw_lower", LambertWLower, (), "y with y*exp(y) = x and y <= -1"),
             ("gammainc", GammaInc, (), "the lower incomplete gamma function, over gamma(a)"),
             ("gammaincc", GammaIncC, (), "the upper incomplete gamma function, over gamma(a)"),
+            ("gammainc_by_shape", GammaIncByShape, (), "the derivative of gammainc(a, x) by a"),
             ("gamma_density", GammaDensity, (), "x**(a - 1)*exp(-x)/gamma(a)"),
             ("betainc", BetaInc, (), "the incomplete beta function from 0 to x, over beta(a, b)"),
+            ("betainc_by_a", BetaIncByA, (), "the derivative of betainc(a, b, x) by a"),
+            ("betainc_by_b", BetaIncByB, (), "the derivative of betainc(a, b, x) by b"),
             ("beta_density", BetaDensity, (), "x**(a - 1)*(1 - x)**(b - 1)/beta(a, b)"),
             (
                 "expint",
