@@ -70,7 +70,8 @@ FORMS = [
     ("x**2 - 4", "squares(x, 2)"),
     ("sqrt(y + 1) - sqrt(y)", "1/(sqrt(y + 1) + sqrt(y))"),
     ("1/(y + 2) - 1/y", "(-2/(y + 2))*(1/y)"),
-    ("log(y + 2) - log(y)", "where(0 < y, log1p(2/y), nan)"),
+    ("log(y + 2) - log(y)", "where(0 < y, log1p(2/y), -log(y))"),
+    ("log(y) - log(y + 2)", "-where(0 < y, log1p(2/y), -log(y))"),
 ]
 OTHERS = [
     "2 + erf(x)",
@@ -193,3 +194,21 @@ def test_the_slope_gains_digits(text, x):
     [typed] = evaluate_nodes(derived.graph, derived.roots, [number(double, x)], double)
     assert ulp_error(float(f.grad(x)[0]), truth) <= 8
     assert ulp_error(float(typed), truth) > 40
+
+
+@pytest.mark.parametrize(
+    ("text", "x", "value", "slope"),
+    [
+        ("log(x + 3) - log(x)", 0.0, np.inf, -np.inf),
+        ("log(x) - log(x + 3)", 0.0, -np.inf, np.inf),
+        ("log(x) - log(x + 3)", 1e-20, np.log(1e-20 / 3), 1e20),
+        ("log(x - 3) - log(x)", 3 + 2**-40, -40 * np.log(2) - np.log(3), 2**40),
+        ("log(x + 3) - log(x)", -1.0, np.nan, None),
+        ("log(x + 3) - log(x)", -4.0, np.nan, None),
+    ],
+)
+def test_a_difference_of_logarithms_at_the_end_of_its_domain(text, x, value, slope):
+    f = tl.compile(text)
+    assert f(x) == pytest.approx(value, rel=1e-12, nan_ok=True)
+    if slope is not None:
+        assert f.grad(x)[0] == pytest.approx(slope, rel=1e-11)
