@@ -15,18 +15,19 @@ function                         as written out
 ``a**2 - b**2``                  (a - b)*(a + b)
 ``a/(a + b)``                    as it stands
 ``log(exp(a) + exp(b) + ...)``   with m the largest: m + log(exp(a - m) + exp(b - m) + ...)
+``exp(a - log(exp(a) + ...))``   exp(a - m)/(exp(a - m) + ...): the logarithm is rounded, and exp magnifies that
 ``f(x)/x`` and its derivatives   the power series near 0; beyond, y_n = (f_n - n*y_(n-1))/x (Leibniz' rule)
 ===============================  ==================================================================================
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from fractions import Fraction
 from typing import Final
 
-from tapeless.ir.graph import HALF, ONE, Builder
+from tapeless.ir.graph import HALF, ONE, Builder, Graph
 from tapeless.ir.primitives import OVER
 from tapeless.ir.program import Program, compacted
 from tapeless.ir.series import derivative_at_zero
@@ -56,7 +57,13 @@ def written_out(program: Program) -> Program:
     for op, args, payload in zip(graph.ops, graph.args, graph.payloads, strict=True):
         moved = tuple([new[arg] for arg in args])
         recipe = WRITTEN_OUT.get(op)
-        new.append(builder.node(op, moved, payload) if recipe is None else recipe(builder, *moved))
+        if recipe is not None:
+            made = recipe(builder, *moved)
+        elif op == "exp" and (terms := _terms_of_whole(graph, args[0])) is not None:
+            made = _part_of_whole(builder, new[graph.args[args[0]][0]], [new[term] for term in terms])
+        else:
+            made = builder.node(op, moved, payload)
+        new.append(made)
     outputs = tuple(replace(o, nodes=tuple([new[node] for node in o.nodes])) for o in program.outputs)
     return compacted(replace(program, outputs=outputs, graph=builder.freeze()))
 
@@ -114,9 +121,28 @@ def _logsumexp(b: Builder, *args: int) -> int:
     if len(args) == 2:
         rest = b.call("log1p", b.call("exp", b.neg(b.call("abs", b.sub(*args)))))
     else:
-        rest = b.call("log", b.sum([b.call("exp", b.sub(x, top)) for x in args]))
+        rest = b.call("log", _sum_below(b, args, top))
     finite = b.compare("lt", b.call("abs", top), b.named("inf"))
     return b.select(finite, b.add(top, rest), top)
+
+
+def _terms_of_whole(graph: Graph, exponent: int) -> tuple[int, ...] | None:
+    """Return a, b, ... of a - log(exp(a) + exp(b) + ...), what a slope of that sum is made of; None for others."""
+    if graph.ops[exponent] != "sub":
+        return None
+    part, whole = graph.args[exponent]
+    terms = graph.args[whole]
+    return terms if graph.ops[whole] == "logsumexp" and part in terms and len(terms) > 2 else None
+
+
+def _part_of_whole(b: Builder, part: int, terms: Sequence[int]) -> int:
+    """Return exp(a)/(exp(a) + exp(b) + ...)."""
+    top = b.maximum(*terms)
+    return b.div(b.call("exp", b.sub(part, top)), _sum_below(b, terms, top))
+
+
+def _sum_below(b: Builder, terms: Sequence[int], top: int) -> int:
+    return b.sum([b.call("exp", b.sub(x, top)) for x in terms])
 
 
 # ---- the derivatives of f(x)/x
