@@ -417,6 +417,17 @@ def test_slopes_where_the_plain_formula_loses_digits(formula, at, truth):
         assert abs(found / exact - 1) < 3e-14
 
 
+def test_log_ndtr_has_a_second_derivative_where_its_parts_overflow():
+    hessian = tl.compile("log_ndtr(x)").hessian
+    for at in (3.9, 4.1, 20.0, 37.0):
+        with mpmath.workdps(30):
+            density = mpmath.npdf(at) / mpmath.ncdf(at)
+            truth = float(-density * (at + density))
+        assert hessian(at)[0, 0] == pytest.approx(truth, rel=3e-15, abs=0)
+    assert hessian(40.0)[0, 0] == 0.0
+    assert hessian(1e5)[0, 0] == 0.0
+
+
 @pytest.mark.parametrize(
     ("formula", "at"),
     [
