@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+import mpmath
 import numpy as np
 import pytest
 
@@ -41,7 +42,8 @@ FORMS = [
     ("y*(tanh(x)/2 + 1/2)", "y*expit(2*x)"),
     ("exp(x) - 1", "expm1(x)"),
     ("3 - 3*exp(-x)", "-3*expm1(-x)"),
-    ("1.5**x - 1", "expm1(log(1.5)*x)"),
+    ("1.5**x - 1", "powm1(1.5, x)"),
+    ("2**x - 1", "powm1(2, x)"),
     ("log(1 + x*y)", "log1p(x*y)"),
     ("log(1 - x/4)", "log1p(-0.25*x)"),
     ("1/(exp(x) - 1)", "bose(x)"),
@@ -141,6 +143,18 @@ def test_far_out(text, at, value, slope):
     f = tl.compile(text)
     assert f(at) == pytest.approx(value, rel=1e-13, abs=0)
     assert f.grad(at)[0] == pytest.approx(slope, rel=1e-13, abs=0)
+
+
+@pytest.mark.parametrize(
+    ("base", "at"), [("2", 53.0), ("2", 1000.3), ("10", 2.0), ("1.5", 1000.3), ("1.5", 1e-12)]
+)
+def test_a_power_less_one_near_and_far(base, at):
+    """A product with a logarithm is rounded, and exp magnifies that."""
+    f = tl.compile(f"{base}**x - 1")
+    with mpmath.workdps(60):
+        power = mpmath.mpf(base) ** at
+        assert ulp_error(float(f(at)), power - 1) <= 4
+        assert ulp_error(float(f.grad(at)[0]), power * mpmath.log(mpmath.mpf(base))) <= 4
 
 
 def test_second_derivatives_far_out():

@@ -12,6 +12,7 @@ function                         as written out
 ``1/(exp(x) - 1)``               1/expm1(x)
 ``exp(x)/(exp(x) - 1)``          1 + 1/expm1(x) on the right, exp(x)/expm1(x) on the left
 ``x*log(x)``                     0 at 0
+``a**b - 1``                     expm1(b*log(a)) near 0; beyond as it stands, for the product is rounded
 ``a**2 - b**2``                  (a - b)*(a + b)
 ``a/(a + b)``                    as it stands
 ``log(exp(a) + exp(b) + ...)``   with m the largest: m + log(exp(a - m) + exp(b - m) + ...)
@@ -105,6 +106,13 @@ def _xlogx(b: Builder, x: int) -> int:
 def _xlog1px(b: Builder, x: int) -> int:
     product = b.mul(b.add(b.rational(1), x), b.call("log1p", x))
     return b.select(b.compare("eq", x, b.rational(-1)), b.rational(0), product)
+
+
+def _powm1(b: Builder, base: int, exponent: int) -> int:
+    product = b.mul(b.call("log", base), exponent)
+    power = b.call("exp2", exponent) if b.rational_value(base) == 2 else b.pow(base, exponent)
+    near = b.compare("lt", b.call("abs", product), b.rational(HALF))
+    return b.select(near, b.call("expm1", product), b.sub(power, b.rational(1)))
 
 
 def _squares(b: Builder, x: int, y: int) -> int:
@@ -232,6 +240,7 @@ WRITTEN_OUT: Final[dict[str, Callable[..., int]]] = {
     "bose1": _bose1,
     "xlogx": _xlogx,
     "xlog1px": _xlog1px,
+    "powm1": _powm1,
     "squares": _squares,
     "share": _share,
     "logsumexp": _logsumexp,
