@@ -73,6 +73,7 @@ OWN = {
     "bose1": lambda x: -1 / math.expm1(-x),
     "xlogx": lambda x: x * math.log(x),
     "xlog1px": lambda x: (1 + x) * math.log1p(x),
+    "powm1": lambda a, b: math.expm1(b * math.log(a)),
     "squares": lambda a, b: (a - b) * (a + b),
     "share": lambda a, b: a / (a + b),
     "norm2": math.hypot,
@@ -347,7 +348,7 @@ def test_extrema_propagate_nan_to_the_value(name):
 
 # ---------------------------------------------------------------- domains
 
-HAS_VALUES_OUTSIDE = {"pow", "gamma", "loggamma"}
+HAS_VALUES_OUTSIDE = {"pow", "powm1", "gamma", "loggamma"}
 """Beyond the stated domain these exist at some points, as in C."""
 
 

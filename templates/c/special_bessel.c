@@ -1,30 +1,53 @@
+//: sf_bessel_far
+/* J and Y of order v at x > 25 with x > v*v/2 (result 0 and 1): Hankel's expansions, DLMF 10.17.3 and 10.17.4. */
+SPECIAL void sf_bessel_far(double v, double x, double result[2])
+{
+    const double pi = 3.141592653589793, turns = fmod(0.5*v + 0.25, 2.0)*pi;
+    const double c = cos(x)*cos(turns) + sin(x)*sin(turns), s = sin(x)*cos(turns) - cos(x)*sin(turns);
+    double p = 1.0, q = 0.0, term = 1.0;
+    for (int k = 1; k < 120; k++) {
+        const double next = term*(4.0*v*v - (2.0*k - 1.0)*(2.0*k - 1.0))/(8.0*k*x);
+        if (fabs(next) < 1e-17 || (fabs(next) > fabs(term) && k > v)) {
+            break;
+        }
+        term = next;
+        if (k%2) {
+            q += k%4 == 1 ? term : -term;
+        } else {
+            p += k%4 == 0 ? term : -term;
+        }
+    }
+    const double size = sqrt(2.0/(pi*x));
+    result[0] = size*(p*c - q*s);
+    result[1] = size*(p*s + q*c);
+}
+
 //: sf_bessel_jy
-/* J and Y of order v >= 0 at x > 0 (result 0 and 1): Temme's series for x < 2 (J. Comput. Phys. 21, 1976), else two
- * continued fractions and the Wronskian (Barnett, Feng, Steed and Goldfarb, Comput. Phys. Commun. 8, 1974), by
- * recurrences from an order near 0 or x; NaN where a million steps are too few. Far out Hankel's expansions, DLMF 10.17.3 and 10.17.4.
+/* J and Y of order v >= 0 at x > 0 (result 0 and 1). For x > 25 Hankel's expansions; beside them, for v <= x, where both
+ * oscillate, the recurrence from orders below 2, for a continued fraction would gather the errors of x steps. Else
+ * Temme's series for x < 2 (J. Comput. Phys. 21, 1976) or two continued fractions and the Wronskian (Barnett, Feng,
+ * Steed and Goldfarb, Comput. Phys. Commun. 8, 1974), by recurrences from an order near 0 or x; NaN where a million
+ * steps are too few.
  */
 SPECIAL void sf_bessel_jy(double v, double x, double result[2])
 {
     const double pi = 3.141592653589793, w = 2.0/(pi*x);
     if (x > 25.0 && x > 0.5*v*v) {
-        const double turns = fmod(0.5*v + 0.25, 2.0)*pi;
-        const double c = cos(x)*cos(turns) + sin(x)*sin(turns), s = sin(x)*cos(turns) - cos(x)*sin(turns);
-        double p = 1.0, q = 0.0, term = 1.0;
-        for (int k = 1; k < 120; k++) {
-            const double next = term*(4.0*v*v - (2.0*k - 1.0)*(2.0*k - 1.0))/(8.0*k*x);
-            if (fabs(next) < 1e-17 || (fabs(next) > fabs(term) && k > v)) {
-                break;
-            }
-            term = next;
-            if (k%2) {
-                q += k%4 == 1 ? term : -term;
-            } else {
-                p += k%4 == 0 ? term : -term;
+        sf_bessel_far(v, x, result);
+        return;
+    }
+    if (x > 25.0 && v <= x && v <= 1e6) {
+        const double whole = floor(v), low = v - whole;
+        double before[2];
+        sf_bessel_far(low, x, before);
+        sf_bessel_far(low + 1.0, x, result);
+        for (double k = 1.0; k < whole; k += 1.0) {
+            for (int both = 0; both < 2; both++) {
+                const double next = 2.0*(low + k)/x*result[both] - before[both];
+                before[both] = result[both];
+                result[both] = next;
             }
         }
-        const double size = sqrt(w);
-        result[0] = size*(p*c - q*s);
-        result[1] = size*(p*s + q*c);
         return;
     }
     const double steps = x < 2.0 ? floor(v + 0.5) : fmax(0.0, floor(v - x + 1.5));
@@ -218,10 +241,10 @@ SPECIAL double sf_bessely(double v, double x)
 
 //: sf_bessel_ik
 /* I and K of order v >= 0 at x > 0: Temme's series for x < 2 and his form of Steed's continued fraction beyond
- * (J. Comput. Phys. 19, 1975), recurrences and the Wronskian; for large x DLMF 10.40.1 and 10.40.2. Both without their
- * factor exp(x), exp(-x) for x >= 2, which is left to the caller.
+ * (J. Comput. Phys. 19, 1975), recurrences and the Wronskian; for large x DLMF 10.40.1 and 10.40.2. The caller has to
+ * multiply them by exp(result[2]) and exp(-result[2]): what is left of x where K alone would overflow.
  */
-SPECIAL void sf_bessel_ik(double v, double x, double result[2])
+SPECIAL void sf_bessel_ik(double v, double x, double result[3])
 {
     const double pi = 3.141592653589793;
     if (x > 30.0 && x > v*v) {
@@ -237,11 +260,12 @@ SPECIAL void sf_bessel_ik(double v, double x, double result[2])
         }
         result[0] = minus/sqrt(2.0*pi*x);
         result[1] = plus*sqrt(0.5*pi/x);
+        result[2] = x;
         return;
     }
     const double steps = floor(v + 0.5), m = v - steps, m2 = m*m;
     if (steps > 1e6) {
-        result[0] = result[1] = NAN;
+        result[0] = result[1] = result[2] = NAN;
         return;
     }
     /* I(v + 1)/I(v), positive, by Lentz' algorithm */
@@ -302,14 +326,22 @@ SPECIAL void sf_bessel_ik(double v, double x, double result[2])
         k0 = sqrt(0.5*pi/x)/s;
         k1 = k0*(m + x + 0.5 - a1*h)/x;
     }
+    double left = x < 2.0 ? 0.0 : x;
     for (double k = 1.0; k <= steps; k += 1.0) {
         const double next = 2.0*(m + k)*k1/x + k0;
         k0 = k1;
         k1 = next;
+        if (k1 > 1e200 && left > 0.0) {
+            const double part = fmin(left, 300.0), factor = exp(-part);
+            k0 *= factor;
+            k1 *= factor;
+            left -= part; /* exactly */
+        }
     }
     /* I(v)*K(v + 1) + I(v + 1)*K(v) = 1/x */
     result[0] = 1.0/(x*(k1 + f*k0));
     result[1] = k0;
+    result[2] = left;
 }
 
 //: sf_besselk
@@ -321,9 +353,10 @@ SPECIAL double sf_besselk(double v, double x)
     if (x == 0.0 || isinf(x)) {
         return x == 0.0 ? HUGE_VAL : 0.0;
     }
-    double both[2];
+    double both[3];
     sf_bessel_ik(fabs(v), x, both);
-    return x < 2.0 ? both[1] : both[1]*exp(-x);
+    const double half = exp(-0.5*both[2]);
+    return both[2] < 700.0 ? both[1]*exp(-both[2]) : both[1]*half*half;
 }
 
 //: sf_besseli
@@ -358,10 +391,10 @@ SPECIAL double sf_besseli(double v, double x)
         }
         value = sum*sf_power_over_gamma(order, size);
     } else {
-        double both[2];
+        double both[3];
         sf_bessel_ik(order, size, both);
-        const double half = exp(0.5*size);
-        value = size < 700.0 ? both[0]*exp(size) : both[0]*half*half;
+        const double half = exp(0.5*both[2]);
+        value = both[2] < 700.0 ? both[0]*exp(both[2]) : both[0]*half*half;
     }
     if (v < 0.0 && !whole) {
         const double f = order - 2.0*rint(0.5*order);

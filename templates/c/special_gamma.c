@@ -100,7 +100,9 @@ SPECIAL double sf_polygamma(double n, double x)
     const int odd = fmod(n, 2.0) != 0.0;
     double sum;
     if (x > 0.0 && n > 20.0 && !isinf(x)) {
-        const double size = exp(lgamma(s) - s*log(x))*sf_hurwitz(s, x, x);
+        const double root = pow(x, -0.5*s); /* its square alone may overflow or underflow */
+        const double scale = n < 170.0 ? tgamma(s)*root*root : exp(lgamma(s) - s*log(x));
+        const double size = scale*sf_hurwitz(s, x, x);
         return odd ? size : -size;
     }
     if (x > 0.0) {
@@ -242,6 +244,11 @@ SPECIAL double sf_zeta(double s, double a)
         return 0.0;
     }
     const double wave = sin(1.5707963267948966*quarter);
+    if (s < -100.0) { /* the gamma function overflows before the product: DLMF 5.5.5 */
+        const double half = 0.5*(1.0 - s);
+        const double size = pow(3.141592653589793, s - 1.5)*tgamma(half)*tgamma(half + 0.5);
+        return s < -300.0 ? copysign(HUGE_VAL, wave) : wave*size*sf_hurwitz(1.0 - s, 1.0, 1.0);
+    }
     return 0.3183098861837907*wave*pow(6.283185307179586, s)*tgamma(1.0 - s)*sf_hurwitz(1.0 - s, 1.0, 1.0);
 }
 
@@ -281,7 +288,8 @@ SPECIAL double sf_gamma_density(double a, double x)
         return a*(pow(x, a)*exp(-x)/tgamma(1.0 + a))/x;
     }
     if (a < 10.0) {
-        return pow(x, a - 1.0)*exp(-x)/tgamma(a);
+        const double half = exp(-0.5*x); /* exp(-x) would be subnormal before the product is */
+        return x < 700.0 ? pow(x, a - 1.0)*exp(-x)/tgamma(a) : half == 0.0 ? 0.0 : pow(x, a - 1.0)*half*half/tgamma(a);
     }
     return 0.3989422804014327*sqrt(a)*exp(-a*sf_log1p_rest((x - a)/a, x/a) - sf_stirling(a))/x;
 }
@@ -446,7 +454,8 @@ SPECIAL double sf_beta_density(double a, double b, double x)
     if (a < 0.0 || b < 0.0) {
         return pow(x, a - 1.0)*right*(tgamma(sum)/tgamma(a)/tgamma(b));
     }
-    return pow(x, a - 1.0)*right/sf_beta(a, b);
+    /* a - 1 is rounded, and a small x magnifies that */
+    return a < 1.0 ? pow(x, a)*right/sf_beta(a, b)/x : pow(x, a - 1.0)*right/sf_beta(a, b);
 }
 
 //: sf_beta_fraction

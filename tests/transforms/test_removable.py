@@ -45,3 +45,18 @@ def test_planck_function_on_both_sides():
     report = f.check(points[1:-1])
     assert report.ok, str(report)
     assert np.array_equal(f.grad(points)[0][[0, -1]], [-1.0, 0.0])
+
+
+@pytest.mark.parametrize("t", [0.0, 1e-310, -0.0, -1e-310])
+def test_the_energy_of_an_oscillator_at_rest(t):
+    """The exponent is infinite: the quotient is zero, or all of the numerator."""
+    f = tl.compile("h*w/(exp(h*w/(k*t)) - 1)")
+    assert f(2.0, 3.0, 1.0, t) == (0.0 if np.copysign(1, t) > 0 else -6.0)
+
+
+def test_planck_function_far_out():
+    f = tl.compile("x/(exp(x) - 1)")
+    assert f.grad(-1e200)[0] == -1.0
+    assert f.hessian(-80.0)[0, 0] == pytest.approx(78 * np.exp(-80.0), rel=1e-13, abs=0)
+    assert f.hessian(80.0)[0, 0] == pytest.approx(78 * np.exp(-80.0), rel=1e-13, abs=0)
+    assert tl.compile("x/(exp(x/y) - 1)").grad(-1e9, 1e-3)[1] == 0.0

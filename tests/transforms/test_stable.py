@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+import mpmath
 import numpy as np
 import pytest
 
@@ -41,7 +42,8 @@ FORMS = [
     ("y*(tanh(x)/2 + 1/2)", "y*expit(2*x)"),
     ("exp(x) - 1", "expm1(x)"),
     ("3 - 3*exp(-x)", "-3*expm1(-x)"),
-    ("1.5**x - 1", "expm1(log(1.5)*x)"),
+    ("1.5**x - 1", "powm1(1.5, x)"),
+    ("2**x - 1", "powm1(2, x)"),
     ("log(1 + x*y)", "log1p(x*y)"),
     ("log(1 - x/4)", "log1p(-0.25*x)"),
     ("1/(exp(x) - 1)", "bose(x)"),
@@ -70,7 +72,8 @@ FORMS = [
     ("x**2 - 4", "squares(x, 2)"),
     ("sqrt(y + 1) - sqrt(y)", "1/(sqrt(y + 1) + sqrt(y))"),
     ("1/(y + 2) - 1/y", "(-2/(y + 2))*(1/y)"),
-    ("log(y + 2) - log(y)", "where(0 < y, log1p(2/y), nan)"),
+    ("log(y + 2) - log(y)", "where(0 < y, log1p(2/y), -log(y))"),
+    ("log(y) - log(y + 2)", "-where(0 < y, log1p(2/y), -log(y))"),
 ]
 OTHERS = [
     "2 + erf(x)",
@@ -142,10 +145,22 @@ def test_far_out(text, at, value, slope):
     assert f.grad(at)[0] == pytest.approx(slope, rel=1e-13, abs=0)
 
 
+@pytest.mark.parametrize(
+    ("base", "at"), [("2", 53.0), ("2", 1000.3), ("10", 2.0), ("1.5", 1000.3), ("1.5", 1e-12)]
+)
+def test_a_power_less_one_near_and_far(base, at):
+    """A product with a logarithm is rounded, and exp magnifies that."""
+    f = tl.compile(f"{base}**x - 1")
+    with mpmath.workdps(60):
+        power = mpmath.mpf(base) ** at
+        assert ulp_error(float(f(at)), power - 1) <= 4
+        assert ulp_error(float(f.grad(at)[0]), power * mpmath.log(mpmath.mpf(base))) <= 4
+
+
 def test_second_derivatives_far_out():
     f = tl.compile("log(1 + exp(x))")
     assert f.hessian(800.0)[0, 0] == 0.0
-    assert f.hessian(-500.0)[0, 0] == pytest.approx(np.exp(-500.0), rel=1e-13)
+    assert f.hessian(-500.0)[0, 0] == pytest.approx(np.exp(-500.0), rel=1e-13, abs=0)
 
 
 def test_a_program_without_forms_is_not_copied():
@@ -193,3 +208,21 @@ def test_the_slope_gains_digits(text, x):
     [typed] = evaluate_nodes(derived.graph, derived.roots, [number(double, x)], double)
     assert ulp_error(float(f.grad(x)[0]), truth) <= 8
     assert ulp_error(float(typed), truth) > 40
+
+
+@pytest.mark.parametrize(
+    ("text", "x", "value", "slope"),
+    [
+        ("log(x + 3) - log(x)", 0.0, np.inf, -np.inf),
+        ("log(x) - log(x + 3)", 0.0, -np.inf, np.inf),
+        ("log(x) - log(x + 3)", 1e-20, np.log(1e-20 / 3), 1e20),
+        ("log(x - 3) - log(x)", 3 + 2**-40, -40 * np.log(2) - np.log(3), 2**40),
+        ("log(x + 3) - log(x)", -1.0, np.nan, None),
+        ("log(x + 3) - log(x)", -4.0, np.nan, None),
+    ],
+)
+def test_a_difference_of_logarithms_at_the_end_of_its_domain(text, x, value, slope):
+    f = tl.compile(text)
+    assert f(x) == pytest.approx(value, rel=1e-12, nan_ok=True)
+    if slope is not None:
+        assert f.grad(x)[0] == pytest.approx(slope, rel=1e-11)

@@ -62,3 +62,20 @@ def test_a_program_without_them_is_not_copied():
 def test_an_infinite_exponent_is_its_own_log_sum(infinite):
     f = tl.compile("log(exp(x) + exp(y) + exp(z))")
     assert f(infinite, infinite, infinite) == infinite
+
+
+@pytest.mark.parametrize(("dtype", "rel"), [("float64", 1e-15), ("float32", 3e-7)])
+@pytest.mark.parametrize("at", [(1000.0, 1000.0, 1000.0), (80.0, 80.5, 81.0), (-np.inf, 1.0, 2.0)])
+def test_the_parts_of_a_sum_of_exponentials_have_no_rounded_exponents(dtype, rel, at):
+    f = tl.compile("log(exp(x) + exp(y) + exp(z))", dtype=dtype)
+    powers = np.exp(np.array(at) - max(at))
+    parts = powers / powers.sum()
+    assert np.array(f.grad(*at)) == pytest.approx(parts, rel=rel, abs=0)
+    if np.isfinite(at).all():
+        assert f.hessian(*at) == pytest.approx(np.diag(parts) - np.outer(parts, parts), rel=4 * rel, abs=0)
+
+
+def test_the_slopes_of_a_sum_of_exponentials_share_its_powers():
+    source = tl.compile("log(exp(x) + exp(y) + exp(z))").derivative("value_and_grad").source
+    body = source[source.index("_forward(") : source.index("_backward(")]
+    assert body.count("vm_exp(") == 3

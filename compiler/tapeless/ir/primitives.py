@@ -116,6 +116,9 @@ _ROWS: tuple[Primitive, ...] = (
            edges=(Edge((0.0,), (float("-inf"),), "truly infinite"),)),
     _unary("xlog1px", "y_bar*(1 + log1p(x))", "y = (1 + x)*log(1 + x), 0 at -1", domain="x >= -1",
            samples=((-0.9, 5.0),), cost=14.0, edges=(Edge((-1.0,), (float("-inf"),), "truly infinite"),)),
+    Primitive("powm1", _AB, ("y_bar*b*a**(b - 1)", "y_bar*a**b*log(a)"), ("b != 0", "a != 0"),
+              domain="a >= 0 or b == floor(b)", samples=((0.1, 4.0), (-3.0, 3.0)), cost=30.0,
+              source="y = a**b - 1; DLMF 4.2.26"),
     Primitive("squares", _AB, ("2*y_bar*a", "-2*y_bar*b"), samples=_BOTH, cost=3.0,
               source="y = a**2 - b**2 = (a - b)*(a + b)"),
     Primitive("share", _AB, ("y_bar/(a + b)*(b/(a + b))", "-y_bar/(a + b)*y"), domain="a + b != 0",
@@ -208,7 +211,7 @@ OVER: Final = ("sin_over", "expm1_over", "log1p_over", "tanh_over")
 """The derivatives, of any order, of quotients f(x)/x."""
 
 NAMELESS: Final = frozenset(
-    "expit softplus sech2 gauss inv_cosh log_cosh versin bose bose1 xlogx xlog1px squares share "
+    "expit softplus sech2 gauss inv_cosh log_cosh versin bose bose1 xlogx xlog1px powm1 squares share "
     "norm2 norm3 logsumexp".split()
 ) | frozenset(OVER)
 """Functions that a formula does not call by name: what they stand for is recognised, see transforms/stable.py."""

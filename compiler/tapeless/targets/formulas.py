@@ -185,6 +185,8 @@ class _Writer:
         if op == "xlog1px":
             more = self._make(sympy.Add, self._sorted([sympy.S.One, x]))
             return self._make(sympy.Mul, [more, self._make(sympy.log, [more])])
+        if op == "powm1":
+            return self._less(self._make(sympy.Pow, list(parts)), sympy.S.One)
         if op == "squares":
             return self._less(*(self._square(part) for part in parts))
         if op == "share":

@@ -515,6 +515,9 @@ FUNCTIONS: Final[dict[str, Callable[..., Any]]] = {
     "bose1": lambda ctx, x: -_div(ctx, ctx.one, _expm1(ctx, -x)) if x else _div(ctx, ctx.one, x),
     "xlogx": _xlogx,
     "xlog1px": _xlog1px,
+    "powm1": lambda ctx, a, b: (
+        _expm1(ctx, b * ctx.log(a)) if 0 < a < ctx.inf and ctx.isfinite(b) else _pow(ctx, a, b) - 1
+    ),
     "squares": _squares,
     "share": lambda ctx, a, b: _div(ctx, a, a + b),
     "norm2": _norm,

@@ -54,12 +54,19 @@ def of_neighbours(b: Builder, left: int, right: int) -> int | None:
 
 
 def _of_logarithms(b: Builder, first: int, second: int) -> int | None:
-    """Return log(a) - log(b) as log1p((a - b)/b), which exists for negative a and b too: the difference does not."""
+    """Return log(a) - log(b) as log1p((a - b)/b) for a > b, else -log1p((b - a)/a): (a - b)/b may be next to -1.
+
+    That exists for negative a and b too, and the difference does not: where the lesser is not positive, its logarithm
+    says what the difference is.
+    """
     gap = _gap(b, first, second)
     if gap is None:
         return None
-    closer = b.call("log1p", b.div(b.rational(gap), second))
-    return b.select(b.compare("gt", second, b.rational(0)), closer, b.named("nan"))
+    lesser = second if gap > 0 else first
+    closer = b.call("log1p", b.div(b.rational(abs(gap)), lesser))
+    alone = b.neg(b.call("log", lesser))
+    apart = b.select(b.compare("gt", lesser, b.rational(0)), closer, alone)
+    return apart if gap > 0 else b.neg(apart)
 
 
 def _log_argument(b: Builder, x: int) -> int | None:

@@ -45,7 +45,7 @@ def over_argument(b: Builder, above: int, below: int) -> int | None:
             numerator, divisor = b.args[argument]
             rest = _without(b, tops, numerator, Fraction(1))
             if rest is not None:  # a*p/expm1(p/q) is a*q times the quotient of p/q
-                found = b.mul(divisor, _bernoulli(b, argument))
+                found = _bernoulli(b, argument, numerator, divisor)
                 return _put(b, [*rest, found], [*bottoms[:k], *bottoms[k + 1 :]])
     return None
 
@@ -121,12 +121,18 @@ def _over(b: Builder, op: str, argument: int, scale: Fraction) -> int:
     return b.mul(b.rational(scale), b.call(f"{op}_over", argument, zero))
 
 
-def _bernoulli(b: Builder, x: int) -> int:
-    """Return x/(exp(x) - 1): on the right through exp(-x), for there exp(x) overflows; both forms meet smoothly."""
-    zero = b.rational(0)
-    left = b.div(b.rational(1), b.call("expm1_over", x, zero))
-    right = b.div(b.call("exp", b.neg(x)), b.call("expm1_over", b.neg(x), zero))
-    return b.select(b.compare("lt", x, zero), left, right)
+def _bernoulli(b: Builder, x: int, numerator: int | None = None, divisor: int | None = None) -> int:
+    """Return x/(exp(x) - 1), or of x = p/q that times q: near 0 through its limit, beyond as p times 1/(exp(x) - 1).
+
+    There exp(x) may overflow, and p/q where q is 0: the quotient is 0 or -p then.
+    """
+    near = b.div(b.rational(1) if divisor is None else divisor, b.call("expm1_over", x, b.rational(0)))
+    far = b.mul(x if numerator is None else numerator, b.call("bose", x))
+    return b.select(b.compare("lt", b.call("abs", x), b.rational(_NEAR)), near, far)
+
+
+_NEAR: Final = 2
+"""Beyond it no derivative of x/(exp(x) - 1) is a small difference."""
 
 
 def _factors(b: Builder, node: int) -> list[int] | None:

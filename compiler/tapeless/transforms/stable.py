@@ -11,7 +11,7 @@ as written                                     as computed         what is gaine
 ``a/cosh(u)``, ``sinh(u)/cosh(u)``             ``a*inv_cosh(u)``   slopes without infinity times zero
 ``log(cosh(u))``, ``log1p(2*sinh(u/2)**2)``    ``log_cosh(u)``     no overflow, all digits near 0
 ``1 + tanh(u)``, ``1 - tanh(u)``               ``2*expit(2*u)``    every digit of the tail
-``exp(u) - 1``, ``2**u - 1``                   ``expm1(u)``, ...   all digits near 0
+``exp(u) - 1``, ``1.5**u - 1``                 ``expm1(u)``, ...   all digits near 0
 ``log(1 + u)``                                 ``log1p(u)``        all digits near 0
 ``a/(exp(u) - 1)``                             ``a*bose(u)``       slopes without infinity times zero
 ``1 - cos(u)``                                 ``versin(u)``       all digits near 0
@@ -339,11 +339,11 @@ def _difference(b: Builder, left: int, right: int) -> int | None:
         if found is not None and found[0] == other:
             return b.mul(right, b.call("expm1", found[1]))
         if other == 1 and b.ops[left] == "exp2":
-            return b.call("expm1", b.mul(b.call("log", b.rational(2)), b.args[left][0]))
+            return b.call("powm1", b.rational(2), b.args[left][0])
         if other == 1 and b.ops[left] == "pow":
             power_of = b.rational_value(b.args[left][0])
             if power_of is not None and power_of > 0:
-                return b.call("expm1", b.mul(b.call("log", b.args[left][0]), b.args[left][1]))
+                return b.call("powm1", *b.args[left])
     found_square = of_squares(b, left, right)
     return of_neighbours(b, left, right) if found_square is None else found_square
 

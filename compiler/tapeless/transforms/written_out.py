@@ -12,21 +12,23 @@ function                         as written out
 ``1/(exp(x) - 1)``               1/expm1(x)
 ``exp(x)/(exp(x) - 1)``          1 + 1/expm1(x) on the right, exp(x)/expm1(x) on the left
 ``x*log(x)``                     0 at 0
+``a**b - 1``                     expm1(b*log(a)) near 0; beyond as it stands, for the product is rounded
 ``a**2 - b**2``                  (a - b)*(a + b)
 ``a/(a + b)``                    as it stands
 ``log(exp(a) + exp(b) + ...)``   with m the largest: m + log(exp(a - m) + exp(b - m) + ...)
+``exp(a - log(exp(a) + ...))``   exp(a - m)/(exp(a - m) + ...): the logarithm is rounded, and exp magnifies that
 ``f(x)/x`` and its derivatives   the power series near 0; beyond, y_n = (f_n - n*y_(n-1))/x (Leibniz' rule)
 ===============================  ==================================================================================
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from fractions import Fraction
 from typing import Final
 
-from tapeless.ir.graph import HALF, ONE, Builder
+from tapeless.ir.graph import HALF, ONE, Builder, Graph
 from tapeless.ir.primitives import OVER
 from tapeless.ir.program import Program, compacted
 from tapeless.ir.series import derivative_at_zero
@@ -56,7 +58,13 @@ def written_out(program: Program) -> Program:
     for op, args, payload in zip(graph.ops, graph.args, graph.payloads, strict=True):
         moved = tuple([new[arg] for arg in args])
         recipe = WRITTEN_OUT.get(op)
-        new.append(builder.node(op, moved, payload) if recipe is None else recipe(builder, *moved))
+        if recipe is not None:
+            made = recipe(builder, *moved)
+        elif op == "exp" and (terms := _terms_of_whole(graph, args[0])) is not None:
+            made = _part_of_whole(builder, new[graph.args[args[0]][0]], [new[term] for term in terms])
+        else:
+            made = builder.node(op, moved, payload)
+        new.append(made)
     outputs = tuple(replace(o, nodes=tuple([new[node] for node in o.nodes])) for o in program.outputs)
     return compacted(replace(program, outputs=outputs, graph=builder.freeze()))
 
@@ -100,6 +108,13 @@ def _xlog1px(b: Builder, x: int) -> int:
     return b.select(b.compare("eq", x, b.rational(-1)), b.rational(0), product)
 
 
+def _powm1(b: Builder, base: int, exponent: int) -> int:
+    product = b.mul(b.call("log", base), exponent)
+    power = b.call("exp2", exponent) if b.rational_value(base) == 2 else b.pow(base, exponent)
+    near = b.compare("lt", b.call("abs", product), b.rational(HALF))
+    return b.select(near, b.call("expm1", product), b.sub(power, b.rational(1)))
+
+
 def _squares(b: Builder, x: int, y: int) -> int:
     return b.mul(b.sub(x, y), b.add(x, y))
 
@@ -114,9 +129,28 @@ def _logsumexp(b: Builder, *args: int) -> int:
     if len(args) == 2:
         rest = b.call("log1p", b.call("exp", b.neg(b.call("abs", b.sub(*args)))))
     else:
-        rest = b.call("log", b.sum([b.call("exp", b.sub(x, top)) for x in args]))
+        rest = b.call("log", _sum_below(b, args, top))
     finite = b.compare("lt", b.call("abs", top), b.named("inf"))
     return b.select(finite, b.add(top, rest), top)
+
+
+def _terms_of_whole(graph: Graph, exponent: int) -> tuple[int, ...] | None:
+    """Return a, b, ... of a - log(exp(a) + exp(b) + ...), what a slope of that sum is made of; None for others."""
+    if graph.ops[exponent] != "sub":
+        return None
+    part, whole = graph.args[exponent]
+    terms = graph.args[whole]
+    return terms if graph.ops[whole] == "logsumexp" and part in terms and len(terms) > 2 else None
+
+
+def _part_of_whole(b: Builder, part: int, terms: Sequence[int]) -> int:
+    """Return exp(a)/(exp(a) + exp(b) + ...)."""
+    top = b.maximum(*terms)
+    return b.div(b.call("exp", b.sub(part, top)), _sum_below(b, terms, top))
+
+
+def _sum_below(b: Builder, terms: Sequence[int], top: int) -> int:
+    return b.sum([b.call("exp", b.sub(x, top)) for x in terms])
 
 
 # ---- the derivatives of f(x)/x
@@ -206,6 +240,7 @@ WRITTEN_OUT: Final[dict[str, Callable[..., int]]] = {
     "bose1": _bose1,
     "xlogx": _xlogx,
     "xlog1px": _xlog1px,
+    "powm1": _powm1,
     "squares": _squares,
     "share": _share,
     "logsumexp": _logsumexp,
