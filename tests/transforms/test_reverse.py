@@ -226,3 +226,8 @@ def test_what_is_zero_by_structure_is_not_moved(text, at, wanted):
     """An infinite slope counts only where its argument is not constantly zero."""
     for found, slope in zip(tl.compile(text).grad(*at), wanted, strict=True):
         assert slope is None or found == slope
+
+
+def test_a_nan_is_not_zero_by_structure():
+    for text in ("sqrt(x*max(y, 0))", "sqrt(x*min(y, 0))", "sqrt(x*fdim(y, 2))"):
+        assert math.isnan(tl.compile(text).grad(1.0, math.nan)[0])

@@ -75,6 +75,13 @@ def test_the_parts_of_a_sum_of_exponentials_have_no_rounded_exponents(dtype, rel
         assert f.hessian(*at) == pytest.approx(np.diag(parts) - np.outer(parts, parts), rel=4 * rel, abs=0)
 
 
+def test_beside_an_infinite_exponent_the_others_have_no_part():
+    f = tl.compile("log(exp(x) + exp(y) + exp(z))")
+    slopes = f.grad(np.inf, 1.0, -np.inf)
+    assert np.isnan(slopes[0])
+    assert slopes[1:] == (0, 0)
+
+
 def test_the_slopes_of_a_sum_of_exponentials_share_its_powers():
     source = tl.compile("log(exp(x) + exp(y) + exp(z))").derivative("value_and_grad").source
     body = source[source.index("_forward(") : source.index("_backward(")]

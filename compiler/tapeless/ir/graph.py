@@ -572,6 +572,7 @@ class Builder:
                 flat.add(condition)
         if any(self.not_(c) in flat for c in tuple(flat)):
             return self.node(end)
+        flat -= self._implied(flat, op)
         if 1 < len(flat) <= _ABSORB_WIDTH:
             flat = self._absorb(flat, op, dual)
         if not flat:
@@ -582,6 +583,16 @@ class Builder:
             if self.ops[c] == end or (self.ops[c] == op and len(self.args[c]) < _ABSORB_WIDTH):
                 return self._junction(op, tuple(sorted(flat)))
         return self.node(op, tuple(sorted(flat)))
+
+    def _implied(self, flat: set[int], op: str) -> set[int]:
+        """Return what says nothing beside the rest: a < b implies not b <= a, which holds with a NaN as well."""
+        said = set()
+        for c in flat:
+            if self.ops[c] == "not" and self.ops[self.args[c][0]] == "le":
+                stricter = self._index.get(("lt", self.args[self.args[c][0]][::-1], None))
+                if stricter in flat:
+                    said.add(c if op == "and" else stricter)
+        return said
 
     def _absorb(self, flat: set[int], op: str, dual: str) -> set[int]:
         """Apply a|(a&b) = a, a|(!a&b) = a|b, (a&b)|(a&!b) = a, and their duals."""

@@ -197,10 +197,10 @@ def rest_at_zero(builder: Builder, node: int, depth: int = _DEPTH) -> int | None
     if op in ("max", "min") and len(args) == 2:
         for zero, other in (args, args[::-1]):
             if builder.rational_value(zero) == 0:
-                return builder.not_(builder.compare("gt" if op == "max" else "lt", other, zero))
+                return builder.compare("le" if op == "max" else "ge", other, zero)  # a NaN does not rest
         return None
     if op == "fdim":
-        return builder.not_(builder.compare("gt", *args))
+        return builder.compare("le", *args)
     if op == "select":
         condition, first, second = args
         found = []

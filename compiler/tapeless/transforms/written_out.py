@@ -130,8 +130,11 @@ def _logsumexp(b: Builder, *args: int) -> int:
         rest = b.call("log1p", b.call("exp", b.neg(b.call("abs", b.sub(*args)))))
     else:
         rest = b.call("log", _sum_below(b, args, top))
-    finite = b.compare("lt", b.call("abs", top), b.named("inf"))
-    return b.select(finite, b.add(top, rest), top)
+    return b.select(_is_finite(b, top), b.add(top, rest), top)
+
+
+def _is_finite(b: Builder, x: int) -> int:
+    return b.compare("lt", b.call("abs", x), b.named("inf"))
 
 
 def _terms_of_whole(graph: Graph, exponent: int) -> tuple[int, ...] | None:
@@ -144,9 +147,10 @@ def _terms_of_whole(graph: Graph, exponent: int) -> tuple[int, ...] | None:
 
 
 def _part_of_whole(b: Builder, part: int, terms: Sequence[int]) -> int:
-    """Return exp(a)/(exp(a) + exp(b) + ...)."""
+    """Return exp(a)/(exp(a) + exp(b) + ...); beside an infinite b it is 0 for a finite a."""
     top = b.maximum(*terms)
-    return b.div(b.call("exp", b.sub(part, top)), _sum_below(b, terms, top))
+    above = b.call("exp", b.sub(part, top))
+    return b.select(_is_finite(b, top), b.div(above, _sum_below(b, terms, top)), above)
 
 
 def _sum_below(b: Builder, terms: Sequence[int], top: int) -> int:
