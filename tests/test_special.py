@@ -212,6 +212,7 @@ def test_the_meaning_is_that_of_scipy(name, theirs):
 EDGES = [
     ("digamma", (0.0,), -INF), ("digamma", (-0.0,), INF), ("digamma", (-1.0,), NAN), ("digamma", (INF,), INF),
     ("digamma", (-INF,), NAN), ("digamma", (NAN,), NAN), ("digamma", (1e-300,), -1e300),
+    ("digamma_gap", (2.0, 0.0), 0.0), ("digamma_gap", (1.0, INF), INF), ("digamma_gap", (NAN, 1.0), NAN),
     ("polygamma", (1.0, 0.0), INF), ("polygamma", (1.0, -2.0), INF), ("polygamma", (2.0, -2.0), NAN),
     ("polygamma", (1.5, 1.0), NAN), ("polygamma", (-1.0, 1.0), NAN), ("polygamma", (1.0, INF), 0.0),
     ("polygamma", (1.0, NAN), NAN),
@@ -413,6 +414,8 @@ def test_a_derivative_that_is_not_known_is_an_error(name, position):
         ("elliptic_e(x)", 1e-9, None),
         ("elliptic_k(x)", 0.0, lambda x: mpmath.pi / 8),
         ("dawson(x)", 1e5, None),
+        ("lbeta(x, 1/2)", 1e6, lambda x: mpmath.psi(0, x) - mpmath.psi(0, x + 0.5)),
+        ("beta(x, 1/2)/beta(10**6, 1/2)", 1e6, lambda x: mpmath.psi(0, x) - mpmath.psi(0, x + 0.5)),
     ],
 )
 def test_slopes_where_the_plain_formula_loses_digits(formula, at, truth):

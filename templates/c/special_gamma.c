@@ -52,6 +52,33 @@ SPECIAL double sf_digamma(double x)
     return sum + (log(x) - 0.5/x - sf_digamma_tail(x));
 }
 
+//: sf_digamma_rise
+/* digamma(a + b) - digamma(a) less log(1 + b/from), in positive terms: by recurrence up to from >= 10, DLMF 5.5.2, then by
+ * the asymptotic series.
+ */
+SPECIAL double sf_digamma_rise(double a, double b, double *from)
+{
+    double sum = 0.0;
+    while (a < 10.0) {
+        sum += b/a/(a + b);
+        a += 1.0;
+    }
+    *from = a;
+    return sum + (0.5*b/a/(a + b) + (sf_digamma_tail(a) - sf_digamma_tail(a + b)));
+}
+
+//: sf_digamma_gap
+/* digamma(a + b) - digamma(a). */
+SPECIAL double sf_digamma_gap(double a, double b)
+{
+    if (!(a > 0.0 && b >= 0.0) || isinf(a) || isinf(b)) {
+        return sf_digamma(a + b) - sf_digamma(a);
+    }
+    double from;
+    const double rise = sf_digamma_rise(a, b, &from);
+    return rise + log1p(b/from);
+}
+
 //: sf_hurwitz
 /* The sum of (unit/(a + k))**s for s > 1 and a > 0, by Euler and Maclaurin (DLMF 25.11.5): all its large terms are
  * positive. With unit = a it neither overflows nor underflows.
@@ -515,16 +542,12 @@ SPECIAL double sf_betainc(double a, double b, double x)
 }
 
 //: sf_beta_weight
-/* log(y) + digamma(a + b) - digamma(b) with y = 1 - x, from terms of one sign. */
+/* log(y) + digamma(a + b) - digamma(b) with y = 1 - x. */
 SPECIAL double sf_beta_weight(double a, double b, double x, double y)
 {
-    double sum = 0.0;
-    while (b < 10.0) {
-        sum += a/(b*(a + b));
-        b += 1.0;
-    }
-    const double ends = 0.5*a/(b*(a + b)) + (sf_digamma_tail(b) - sf_digamma_tail(a + b));
-    return sum + sf_log_ratio(y*(a + b), b, a*y - b*x) + ends;
+    double from;
+    const double rise = sf_digamma_rise(b, a, &from);
+    return rise + sf_log_ratio(y*(a + from), from, a*y - from*x);
 }
 
 //: sf_beta_fraction_by

@@ -407,6 +407,13 @@ class LambertWLower(SpecialFunction):
     nargs = 1
 
 
+class DigammaGap(SpecialFunction):
+    """digamma(a + b) - digamma(a)."""
+
+    spelling = "digamma_gap"
+    nargs = 2
+
+
 class GammaInc(SpecialFunction):
     """The lower incomplete gamma function over gamma(a)."""
 
@@ -638,6 +645,7 @@ _ENTRIES: Final = (
         _special(name, kind, also=also, meaning=meaning)
         for name, kind, also, meaning in (
             ("digamma", sympy.digamma, ("psi",), "the derivative of loggamma(x)"),
+            ("digamma_gap", DigammaGap, (), "digamma(a + b) - digamma(a)"),
             ("polygamma", sympy.polygamma, (), "the n-th derivative of digamma(x), n a whole number"),
             ("beta", sympy.beta, (), "gamma(a)*gamma(b)/gamma(a + b)"),
             ("lbeta", LogBeta, ("betaln",), "log(beta(a, b))"),

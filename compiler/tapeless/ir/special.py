@@ -17,12 +17,16 @@ _UNIT = ((-0.95, 0.95),)
 SPECIAL: Final[tuple[Primitive, ...]] = (
     # ---- around the gamma function
     unary("digamma", "y_bar*polygamma(1, x)", "DLMF 5.15.1", domain="x > 0", samples=((0.1, 20.0),), cost=60.0),
+    Primitive("digamma_gap", ("a", "b"),
+              ("y_bar*(polygamma(1, a + b) - polygamma(1, a))", "y_bar*polygamma(1, a + b)"),
+              domain="a > 0 and b >= 0", samples=((0.2, 12.0), (0.2, 12.0)), cost=80.0,
+              source="y = digamma(a + b) - digamma(a); DLMF 5.15.1"),
     Primitive("polygamma", ("n", "x"), ("", "y_bar*polygamma(n + 1, x)"), domain="n == floor(n) and n >= 0 and x > 0",
               samples=((0.0, 5.0), (0.2, 20.0)), whole=("n",), cost=200.0, source="DLMF 5.15.1"),
-    Primitive("beta", ("a", "b"), ("y_bar*y*(digamma(a) - digamma(a + b))", "y_bar*y*(digamma(b) - digamma(a + b))"),
+    Primitive("beta", ("a", "b"), ("-y_bar*y*digamma_gap(a, b)", "-y_bar*y*digamma_gap(b, a)"),
               domain="a > 0 and b > 0", samples=((0.2, 6.0), (0.2, 6.0)), commutative=True, cost=150.0,
               source="DLMF 5.12.1, 5.2.2"),
-    Primitive("lbeta", ("a", "b"), ("y_bar*(digamma(a) - digamma(a + b))", "y_bar*(digamma(b) - digamma(a + b))"),
+    Primitive("lbeta", ("a", "b"), ("-y_bar*digamma_gap(a, b)", "-y_bar*digamma_gap(b, a)"),
               domain="a > 0 and b > 0", samples=((0.2, 6.0), (0.2, 6.0)), commutative=True, cost=150.0,
               source="the logarithm of beta(a, b); DLMF 5.2.2"),
     # ---- around the error function
@@ -66,12 +70,12 @@ SPECIAL: Final[tuple[Primitive, ...]] = (
                 domain="a > 0 and b > 0 and 0 < x < 1", samples=((0.3, 6.0), (0.3, 6.0), (0.05, 0.95)), cost=600.0,
                 source=f"the derivative of betainc by {name[-1]}; DLMF 8.17.22 by terms")
       for name, rule in (
-          ("betainc_by_a", "log(x) - digamma(a) + digamma(a + b)"),
-          ("betainc_by_b", "log1p(-x) - digamma(b) + digamma(a + b)"),
+          ("betainc_by_a", "log(x) + digamma_gap(a, b)"),
+          ("betainc_by_b", "log1p(-x) + digamma_gap(b, a)"),
       )),
     Primitive("beta_density", ("a", "b", "x"),
-              ("y_bar*y*(log(x) - digamma(a) + digamma(a + b))",
-               "y_bar*y*(log1p(-x) - digamma(b) + digamma(a + b))",
+              ("y_bar*y*(log(x) + digamma_gap(a, b))",
+               "y_bar*y*(log1p(-x) + digamma_gap(b, a))",
                "y_bar*(a + b - 1)*(beta_density(a - 1, b, x) - beta_density(a, b - 1, x))"),
               domain="a > 0 and b > 0 and 0 < x < 1", samples=((0.3, 6.0), (0.3, 6.0), (0.05, 0.95)), cost=200.0,
               source="y = x**(a - 1)*(1 - x)**(b - 1)/beta(a, b); DLMF 5.12.1"),

@@ -34,6 +34,17 @@ def _digamma(ctx: Context, x: Real) -> Real:
     return ctx.digamma(x)
 
 
+def _digamma_gap(ctx: Context, a: Real, b: Real) -> Real:
+    bits = ctx.prec
+    try:
+        if a and b and not ctx.isinf(a) and not ctx.isinf(b):
+            ctx.prec = bits + 20 + max(0, int(ctx.mag(a) - ctx.mag(b)))
+        value = _digamma(ctx, a + b) - _digamma(ctx, a)
+    finally:
+        ctx.prec = bits
+    return +value
+
+
 def _polygamma(ctx: Context, n: Real, x: Real) -> Real:
     if not ctx.isint(n) or n < 0 or ctx.isnan(x):
         return ctx.nan
@@ -472,6 +483,7 @@ def _zeta(ctx: Context, s: Real, a: Real) -> Real:
 
 MEANING: Final[dict[str, Callable[..., Any]]] = {
     "digamma": _digamma,
+    "digamma_gap": _digamma_gap,
     "polygamma": _polygamma,
     "beta": _beta,
     "lbeta": _lbeta,
