@@ -62,7 +62,10 @@ def compile(
     dtype : {"float64", "float32"}
         What is computed in.
     assume : mapping, optional
-        Input -> range `(lo, hi)` or a sign such as `"positive"`.
+        Input -> range `(lo, hi)`, its ends included, or a sign: `"positive"`, `"negative"` (0 excluded),
+        `"nonnegative"`, `"nonpositive"`. The code is made for inputs in these ranges: guards and absolute values that
+        they decide are left out, in derivatives too. Outside of them nothing is promised of the results. Of an input
+        with a shape it holds for every element. Checks draw their points from the ranges.
     accuracy : None
         Reserved.
     threads : int, optional
@@ -190,7 +193,8 @@ def compile_transformed(
     Parameters
     ----------
     function
-        The function that is transformed. Its options hold, but for `wrt` and assumptions on inputs.
+        The function that is transformed. Its options hold, but for `wrt`. The new inputs may hold several of its own:
+        what is assumed of these goes into the program before it is transformed.
     what
         The transform and all that it depends on: texts and numbers, in tuples and lists.
     transform
@@ -201,8 +205,8 @@ def compile_transformed(
         The inputs of the new function to differentiate by.
     """
     options = function.options._replace(wrt=wrt, assume=())
-    material = ("transformed", ascii(what), *function.material)
-    return _function(material, lambda: transform(function.program), options, kinds)
+    material = ("transformed", ascii(what), repr(function.options.assume), *function.material)
+    return _function(material, lambda: transform(function.within_ranges()), options, kinds)
 
 
 def retyped(function: Function, dtype: str) -> Function:

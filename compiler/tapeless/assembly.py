@@ -25,6 +25,7 @@ from tapeless.runtime.signature import KernelSignature
 if TYPE_CHECKING:
     from tapeless.ir.program import Program
     from tapeless.targets.c.kernel import Kernel, Source
+    from tapeless.transforms.ranges import Assumed
 
 _LARGE: Final = 2000
 """Statements and stores of one kernel beyond which the compiler is asked for less."""
@@ -156,6 +157,7 @@ def assemble(members: Sequence[Member], name: str | None, options: Options) -> l
                 member.wrt,
                 options.dtype,
                 whole=len(member.kinds) > 1,
+                assume=options.assume,
             )
             for program, member in zip(programs, members, strict=True)
         ]
@@ -180,7 +182,7 @@ def build_kernel(program: Program, kind: str, wrt: Wrt, options: Options) -> Cal
 
 
 def lower_kinds(
-    program: Program, kinds: Sequence[str], wrt: Wrt, dtype: str, *, whole: bool
+    program: Program, kinds: Sequence[str], wrt: Wrt, dtype: str, *, whole: bool, assume: Assumed = ()
 ) -> list[tuple[Kernel, Program]]:
     """Derive and lower a program for each kind, with the derived program.
 
@@ -192,8 +194,8 @@ def lower_kinds(
     found = []
     for kind in kinds:
         try:
-            derived = derive(program, kind, wrt)
-            found.append((lower(derived, kind, dtype), derived))
+            derived = derive(program, kind, wrt, assume)
+            found.append((lower(derived, kind, dtype, assume), derived))
         except DerivativeError:
             if not whole:
                 raise
@@ -206,7 +208,9 @@ def module_source(functions: Sequence[tuple[Program, Options]], kinds: Sequence[
 
     groups = []
     for program, options in functions:
-        lowered = lower_kinds(program, kinds, options.wrt, options.dtype, whole=len(kinds) > 1)
+        lowered = lower_kinds(
+            program, kinds, options.wrt, options.dtype, whole=len(kinds) > 1, assume=options.assume
+        )
         groups.append((program.name, [kernel for kernel, _ in lowered]))
     return emit(groups, name)
 
@@ -293,6 +297,7 @@ def point_library(
     from tapeless.targets.c.emit import emit
 
     made = program()
+    # The program's inputs are others than the function's: `program` sees to what is assumed of those.
     [(kernel, _)] = lower_kinds(made, ("forward",), (), options.dtype, whole=False)
     source = emit([(made.name, [kernel])], made.name)
     [(_, symbol)] = source.symbols

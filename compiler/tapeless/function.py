@@ -166,6 +166,14 @@ class Function:
             self._program = self._read()
         return self._program
 
+    def within_ranges(self) -> Program:
+        """Return the formula as a graph without what the ranges of `assume=` decide."""
+        if not self._options.assume:
+            return self.program
+        from tapeless.transforms.assumed import assumed
+
+        return assumed(self.program, self._options.assume)
+
     # ---- values
 
     def __call__(self, /, *primals: Any, out: Out = None, **named: Any) -> Any:
@@ -473,16 +481,16 @@ class Function:
         from tapeless.kinds import derive, plain
 
         row = kind_of(kind)
-        derived = derive(self.program, row.name, self._wrt(wrt))
+        derived = derive(self.program, row.name, self._wrt(wrt), self._options.assume)
         named = plain(derived, f"{self.name}_{row.name}")
         return compile_program(named, self._options._replace(wrt=None))
 
     @property
     def formulas(self) -> dict[str, sympy.Expr]:
-        """Output -> its formula in sympy."""
+        """Output -> its formula in sympy; where ranges of inputs are assumed, without what these decide."""
         from tapeless.targets.formulas import formulas
 
-        return formulas(self.program)
+        return formulas(self.within_ranges())
 
     @property
     def backward_formulas(self) -> dict[str, sympy.Expr]:
@@ -490,7 +498,7 @@ class Function:
         from tapeless.kinds import derive
         from tapeless.targets.formulas import formulas
 
-        derived = derive(self.program, "backward", self.wrt)
+        derived = derive(self.program, "backward", self.wrt, self._options.assume)
         return dict(zip(self.wrt, formulas(derived).values(), strict=True))
 
     @property
@@ -519,7 +527,12 @@ class Function:
         from tapeless.targets.c.counts import op_counts
 
         [(kernel, _)] = lower_kinds(
-            self.program, (kind_of(kind).name,), self._options.wrt, self.dtype, whole=False
+            self.program,
+            (kind_of(kind).name,),
+            self._options.wrt,
+            self.dtype,
+            whole=False,
+            assume=self._options.assume,
         )
         return op_counts(kernel)
 

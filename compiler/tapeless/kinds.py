@@ -11,6 +11,7 @@ from tapeless.runtime.signature import COST, KernelSignature, Operand, Result
 
 if TYPE_CHECKING:
     from tapeless.ir.program import Program
+    from tapeless.transforms.ranges import Assumed
 
 Wrt = Sequence[str] | None
 
@@ -134,8 +135,8 @@ def kind_of(name: str) -> Kind:
     return kind
 
 
-def derive(program: Program, kind: str, wrt: Wrt) -> Program:
-    """Apply the transform of a kind, simplifying before and after.
+def derive(program: Program, kind: str, wrt: Wrt, assume: Assumed = ()) -> Program:
+    """Apply the transform of a kind, simplifying before and after, for inputs in the ranges that are assumed.
 
     Raises
     ------
@@ -153,7 +154,7 @@ def derive(program: Program, kind: str, wrt: Wrt) -> Program:
     from tapeless.transforms.simplify import simplify
 
     with collection_paused():
-        return simplify(row.transform(simplify(program), wrt))
+        return simplify(row.transform(simplify(program, assume, join=False), wrt), assume)
 
 
 def signature(program: Program, symbol: str, dtype: str, cost: float = COST) -> KernelSignature:

@@ -10,11 +10,13 @@ from tapeless.runtime.light import NamedTuple
 
 DTYPES: Final = ("float64", "float32")
 Range = tuple[float, float]
+_LEAST: Final = 5e-324
+"""The smallest positive number: a range includes its ends, and what is positive is not 0."""
 _SIGNS: Final[dict[str, Range]] = {
     "real": (-float("inf"), float("inf")),
-    "positive": (0.0, float("inf")),
+    "positive": (_LEAST, float("inf")),
     "nonnegative": (0.0, float("inf")),
-    "negative": (-float("inf"), 0.0),
+    "negative": (-float("inf"), -_LEAST),
     "nonpositive": (-float("inf"), 0.0),
 }
 
@@ -29,7 +31,8 @@ class Options(NamedTuple):
     wrt
         Names of the inputs that are differentiated, in the order given; None for all.
     assume
-        Ranges of inputs: (name, (lo, hi)); checks draw their points from them.
+        Ranges of inputs: (name, (lo, hi)), the ends included. The code is made for them, and checks draw their points
+        there.
     threads
         Upper limit of threads for one call; None leaves the choice to the library.
     cc
@@ -47,7 +50,11 @@ class Options(NamedTuple):
 
     def key(self) -> dict[str, Any]:
         """Return what decides the emitted code, for cache keys."""
-        return {"dtype": self.dtype, "wrt": list(self.wrt) if self.wrt is not None else None}
+        return {
+            "dtype": self.dtype,
+            "wrt": list(self.wrt) if self.wrt is not None else None,
+            "assume": [[name, low, high] for name, (low, high) in self.assume],
+        }
 
 
 def read_options(

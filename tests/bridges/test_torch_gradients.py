@@ -327,3 +327,15 @@ def test_many_threads_at_once(line):
     for thread in threads:
         thread.join()
     assert not wrong
+
+
+def test_assumptions_hold_for_the_inputs_in_derivatives_of_any_order():
+    """The code is that of positive numbers: outside of them the difference shows where it is used."""
+    f = tl.compile("abs(x)*y**3", assume={"x": "positive"}).to_torch()
+    x, y = torch.tensor([-2.0], requires_grad=True), torch.tensor([-3.0], requires_grad=True)
+    [by_y] = torch.autograd.grad(f(x, y).sum(), y, create_graph=True)
+    [twice] = torch.autograd.grad(by_y.sum(), y, create_graph=True)
+    [mixed] = torch.autograd.grad(twice.sum(), x)
+    assert (by_y.item(), twice.item(), mixed.item()) == (-54.0, 36.0, -18.0)
+    plain = tl.compile("abs(x)*y**3").to_torch()
+    assert plain(x, y).item() == -f(x, y).item() == -54.0

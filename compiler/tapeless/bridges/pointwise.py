@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from tapeless.options import Options
     from tapeless.runtime.arrays import Caller
     from tapeless.runtime.signature import KernelSignature
+    from tapeless.transforms.ranges import Assumed
 
 
 class Pointwise:
@@ -156,7 +157,7 @@ class Pointwise:
             self.options,
             (*self._path, what, wrt),
             (*self.wrt, *range(count, count + linear)),
-            read=lambda: transform(self.program, wrt, name),
+            read=lambda: transform(self.program, wrt, name, self.options.assume),
             find=(lambda: backward(wrt)) if adjoint and backward is not None else None,
         )
         made.base, made.base_wrt, made.is_adjoint, made.linear = self, wrt, adjoint, linear
@@ -168,17 +169,17 @@ class Pointwise:
         return build_kernel(self.program, "forward", None, self.options._replace(wrt=None))
 
 
-def _adjoint_program(program: Program, wrt: Sequence[int], name: str) -> Program:
+def _adjoint_program(program: Program, wrt: Sequence[int], name: str, assume: Assumed) -> Program:
     from tapeless.kinds import derive, plain
 
-    return plain(derive(program, "backward", [program.inputs[k].name for k in wrt]), name)
+    return plain(derive(program, "backward", [program.inputs[k].name for k in wrt], assume), name)
 
 
-def _tangent_program(program: Program, wrt: Sequence[int], name: str) -> Program:
+def _tangent_program(program: Program, wrt: Sequence[int], name: str, assume: Assumed) -> Program:
     from dataclasses import replace
 
     from tapeless.kinds import derive, plain
     from tapeless.transforms.simplify import simplify
 
-    both = plain(derive(program, "jvp", [program.inputs[k].name for k in wrt]), name)
-    return simplify(replace(both, outputs=both.outputs[len(program.outputs) :]))
+    both = plain(derive(program, "jvp", [program.inputs[k].name for k in wrt], assume), name)
+    return simplify(replace(both, outputs=both.outputs[len(program.outputs) :]), assume)

@@ -19,6 +19,7 @@ from tapeless.targets.formulas import symbols_of
 
 if TYPE_CHECKING:
     from tapeless.ir.program import Program
+    from tapeless.transforms.ranges import Assumed
 
 MOST_ENTRIES: Final = 40
 """Derivatives that are written out."""
@@ -85,8 +86,8 @@ def values(program: Program) -> Equations:
     return _equations(program, lefts)
 
 
-def derivatives(program: Program, wrt: Sequence[str]) -> Equations:
-    """Return the equations of the derivatives, outputs by inputs."""
+def derivatives(program: Program, wrt: Sequence[str], assume: Assumed = ()) -> Equations:
+    """Return the equations of the derivatives, outputs by inputs, for inputs in the ranges that are assumed."""
     lanes = [str(symbol) for item in program.inputs if item.name in wrt for symbol in symbols_of(item)]
     scalars = _output_scalars(program)
     count = len(scalars) * len(lanes)
@@ -98,7 +99,8 @@ def derivatives(program: Program, wrt: Sequence[str]) -> Equations:
     if len(scalars) == 1 and not program.outputs[0].shape:
         scalars = [program.name]
     try:
-        derived = derive(program, "jacobian", tuple(item.name for item in program.inputs if item.name in wrt))
+        names = tuple(item.name for item in program.inputs if item.name in wrt)
+        derived = derive(program, "jacobian", names, assume)
     except DerivativeError as error:
         return Equations((), note=str(error))
     partial = program.lanes > 1

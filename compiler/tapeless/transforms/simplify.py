@@ -41,6 +41,8 @@ from tapeless.ir.constants import moderate_constants
 from tapeless.ir.graph import Builder, Graph, is_moderate
 from tapeless.ir.primitives import PRIMITIVES
 from tapeless.ir.program import Program, compacted
+from tapeless.transforms.assumed import assumed
+from tapeless.transforms.ranges import Assumed
 from tapeless.transforms.stable import stable
 
 _ROUNDS: Final = 6
@@ -59,20 +61,35 @@ Factor = tuple[int, bool]
 """A node, and whether it divides."""
 
 
-def simplify(program: Program) -> Program:
+def simplify(program: Program, assume: Assumed = (), *, join: bool = True) -> Program:
     """Return a program for the same function that costs at most as much.
 
     Parameters
     ----------
     program
         Any program.
+    assume
+        (name, (low, high)) of inputs, the ends included: only there it is the same function.
+    join
+        Whether logarithms, roots and powers may be joined where the ranges allow it. Apart they are simpler to
+        differentiate.
 
     Returns
     -------
     Program
         With the same name, inputs, names and shapes of outputs.
     """
-    return cheaper(stable(compacted(program)))
+    return cheaper(_within_ranges(stable(compacted(program)), assume, join))
+
+
+def _within_ranges(program: Program, assume: Assumed, join: bool) -> Program:
+    """Use what is assumed of the inputs: what it decides may lay a stable form bare, and the other way round."""
+    for _ in range(_ROUNDS if assume else 0):
+        narrowed = assumed(program, assume, join=join)
+        if narrowed is program:
+            break
+        program = stable(narrowed)
+    return program
 
 
 def cheaper(program: Program) -> Program:

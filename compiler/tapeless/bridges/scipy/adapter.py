@@ -35,11 +35,19 @@ def addresses(
         from tapeless.transforms.pack import Packed, pack
 
         parts = [Packed("x", tuple(variables))] + ([Packed("bound", tuple(bound))] if bound else [])
-        return pack(function.program, parts, only=output)
+        return pack(function.within_ranges(), parts, only=output)
 
     return point.addresses(
         point_library(
-            (*function.material, "point", *variables, "of", *bound, str(output)),
+            (
+                *function.material,
+                repr(function.options.assume),
+                "point",
+                *variables,
+                "of",
+                *bound,
+                str(output),
+            ),
             program,
             (sum(sizes[name] for name in variables), sum(sizes[name] for name in bound)),
             function.options,

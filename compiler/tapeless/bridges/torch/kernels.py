@@ -85,7 +85,7 @@ class Kernels:
         """
         from tapeless.kinds import derive, plain
 
-        derived = derive(self.program, kind, wrt)
+        derived = derive(self.program, kind, wrt, self.options.assume)
         if kind == "jvp":
             values = len(self.face.outputs)
             derived = compacted(replace(derived, outputs=derived.outputs[values:]))
@@ -103,7 +103,9 @@ class _Derived(Kernels):
         self.face = Face.of(program)
         self.wrt = program.input_names()
         self._program = program
-        self._options = options._replace(wrt=None, assume=())
+        # A derivative has the inputs of its function that it depends on, and cotangents or tangents, of any size.
+        kept = tuple(row for row in options.assume if row[0] in self.wrt)
+        self._options = options._replace(wrt=None, assume=kept)
         self._callers: dict[tuple[str, Names, str], Caller] = {}
 
     @property

@@ -17,6 +17,8 @@ from tapeless.targets.c.kernel import Kernel, Literal, Param, Statement, Value
 from tapeless.targets.c.schedule import scheduled
 from tapeless.targets.c.spelling import spellable
 from tapeless.targets.reference import nearest, round_constant
+from tapeless.transforms.assumed import assumed
+from tapeless.transforms.ranges import Assumed
 from tapeless.transforms.simplify import cheaper
 from tapeless.transforms.written_out import written_out
 
@@ -30,7 +32,7 @@ _UNSET: Final = -1
 """The value of a node that is not lowered: one inside a constant."""
 
 
-def lower(program: Program, kind: str, dtype: str) -> Kernel:
+def lower(program: Program, kind: str, dtype: str, assume: Assumed = ()) -> Kernel:
     """Lower a program to the statements of one C function.
 
     Parameters
@@ -41,6 +43,8 @@ def lower(program: Program, kind: str, dtype: str) -> Kernel:
         Name of the kind of kernel.
     dtype
         `"float64"` or `"float32"`.
+    assume
+        Ranges of inputs, as `transforms.assumed` takes them: they decide guards of what is written out here.
 
     Raises
     ------
@@ -52,7 +56,7 @@ def lower(program: Program, kind: str, dtype: str) -> Kernel:
     program = compacted(program)
     spelt = written_out(program)
     if spelt is not program:
-        program = cheaper(spelt)
+        program = cheaper(assumed(spelt, assume))
     _refuse_unspellable(program, kind)
     lowering = _Lowering(program, dtype)
     lowering.run()
