@@ -262,7 +262,9 @@ def test_check_prints_the_table():
     assert result.exit_code == 0, result.output
     assert "5 points drawn with seed 7" in result.stdout
     assert "d out/d y" in result.stdout
-    assert result.stdout.splitlines()[-1] == "all 3 ok"
+    table, _, singular = result.stdout.partition("\n\n")
+    assert table.splitlines()[-1] == "all 3 ok"
+    assert singular.startswith("not differentiable:\nout is infinite where y = 0")
 
 
 def test_a_failed_check_exits_with_1(monkeypatch):

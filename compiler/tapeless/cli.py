@@ -420,7 +420,7 @@ def check(
     points: int,
     seed: int,
 ) -> None:
-    """Compare FORMULA, forward and backward, with mpmath and with numerical gradients.
+    """Compare FORMULA, forward and backward, with mpmath and with numerical gradients; say where it has kinks.
 
     Exits with 1 where the comparison fails. A derivative that needs a function C does not have is noted
     and not counted.
@@ -436,6 +436,9 @@ def check(
     except ArgumentError as error:
         raise _nowhere(function, error) from None
     click.echo(str(checked))
+    singular = function.singularities()
+    if singular:
+        click.echo(f"\nnot differentiable:\n{singular}")
     if not checked.ok:
         ctx.exit(1)
 

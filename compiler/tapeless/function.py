@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from tapeless.ir.program import Program
     from tapeless.runtime.arrays import Caller
     from tapeless.targets.c.kernel import Source
-    from tapeless.testing import CheckReport
+    from tapeless.testing import CheckReport, Singularities
 
 Array = np.ndarray[Any, Any]
 Wrt = str | Iterable[str] | None
@@ -543,6 +543,12 @@ class Function:
         from tapeless.testing import check
 
         return check(self, *primals, **options)
+
+    def singularities(self, **options: Any) -> Singularities:
+        """Return where the formula is not differentiable, in words; see `tapeless.testing.singularities`."""
+        from tapeless.testing import singularities
+
+        return singularities(self, **options)
 
     def export(self, folder: str | PathLike[str]) -> Path:
         """Write the function for use without tapeless; return the folder.

@@ -102,6 +102,12 @@ def test_every_link_has_its_place(morse):
     assert links <= places
 
 
+def test_it_says_where_the_formula_has_a_kink():
+    html = Report(tl.compile("abs(x - 1)*y")).html
+    assert "Where the formula is not differentiable" in html
+    assert "<li>out has a kink where x = 1 (by x): the derivative there is 0, by convention.</li>" in html
+
+
 def test_a_failed_check_is_said():
     class Wrong:
         """A function whose gradient is off by a thousandth."""

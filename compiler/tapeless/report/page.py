@@ -129,6 +129,7 @@ def _render(function: Function, where: Place, checked: CheckReport, timed: Seque
         "throughput": _throughput_rows(timed),
         "machine": machine() if timed else "",
         "conventions": conventions(program),
+        "singularities": list(map(str, function.singularities())),
         "source": highlighted(source) if len(source) <= _LONGEST else None,
         "header": highlighted(function.header) if len(source) <= _LONGEST else None,
         "source_lines": source.count("\n"),
