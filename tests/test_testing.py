@@ -7,11 +7,13 @@ import subprocess
 import sys
 from fractions import Fraction
 
+import mpmath
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import tapeless as tl
 from tapeless.errors import ArgumentError, CheckError, DerivativeError, ShapeError
 from tapeless.ir.graph import Builder
 from tapeless.ir.program import Input, Output, finish
@@ -141,6 +143,79 @@ def test_ill_conditioned_points_are_judged_by_their_condition():
     report = check(function, [np.pi * 1000 / 3 * (1 + 1e-12)])
     assert report.ok, str(report)
     assert report.rows[0].condition > 1e6
+
+
+def test_ill_conditioning_is_told_from_errors_of_ours():
+    """The numbers beside those of mpmath alone, which knows nothing of the program."""
+    x, y = 12345678.9, 98765432.1
+    function = tl.compile(
+        "sin(x*y)"
+    )  # the product is near 1e15: its rounding alone moves the sine in the first digits
+    report = function.check(x, y)
+    assert report.ok, str(report)
+    with mpmath.workdps(60):
+        a, b = mpmath.mpf(x), mpmath.mpf(y)
+        truth = mpmath.sin(a * b)
+        condition = 2 * abs(a * b * mpmath.cos(a * b) / truth)
+        by_x = b * mpmath.cos(a * b)
+        second = abs(a * b * b * mpmath.sin(a * b)) + abs(
+            b * mpmath.cos(a * b) - a * b * b * mpmath.sin(a * b)
+        )
+        rows = (
+            (report.rows[0], float(function(x, y)), truth, condition),
+            (report.rows[1], float(function.grad(x, y)[0]), by_x, second / abs(by_x)),
+        )
+        for row, got, exact, expected in rows:
+            error = abs(got - exact) / abs(exact)
+            assert row.cause == "ill-conditioned"
+            assert row.condition == pytest.approx(float(expected), rel=1e-6)
+            assert row.relative == pytest.approx(float(error), rel=1e-6)
+            assert error <= 16 * 2**-52 * expected
+            steps = abs(float(exact) - got) / math.ulp(
+                got
+            )  # within one power of two, so that steps are equal
+            assert row.bits == row.mean_bits == pytest.approx(math.log2(1 + steps), abs=1.01)
+            assert row.bits > 40
+    assert "ill-conditioned" in str(report)
+
+
+def test_a_cancellation_in_the_formula_is_its_condition():
+    function = tl.compile("x*y - z")
+    x, y = 1 + 2.0**-30, 1 - 2.0**-31 - 2.0**-52
+    report = function.check(x, y, x * y * (1 - 1e-13))
+    assert report.ok
+    assert report.rows[0].cause == "ill-conditioned"
+    assert report.rows[0].condition > 1e12
+    assert {row.cause for row in report.rows[1:]} == {"rounding"}
+
+
+@pytest.mark.parametrize("wrong", ["scaled", "nan", "zero"])
+def test_a_wrong_rule_is_an_error_of_ours(wrong):
+    rows = check(wave(WRONG[wrong]), points=8).rows
+    assert [row.cause for row in rows] == [
+        "rounding",
+        *(("rounding", "ours") if wrong == "nan" else ("ours", "rounding")),
+    ]
+    [bad] = [row for row in rows if not row.ok]
+    if wrong == "scaled":
+        assert bad.condition < 100
+        assert bad.relative == pytest.approx(1e-3, rel=1e-6)
+        # 1e-3 is about 2**-10 of 53 bits; a relative error is 2**52 to 2**53 steps
+        assert 42 < bad.mean_bits <= bad.bits < 43.1
+
+
+def test_an_error_of_ours_within_the_tolerance_is_called_so():
+    wrong = lambda x, t: ((1 + 1e-12) * np.exp(-t) * np.cos(x), -np.exp(-t) * np.sin(x))  # noqa: E731
+    report = check(wave(wrong), 0.5, 0.25)
+    assert report.ok
+    assert [row.cause for row in report.rows] == ["rounding", "ours", "rounding"]
+    assert report.rows[1].verdict == "ok"
+
+
+def test_kinks_have_no_bits():
+    row = check(relu(0.0), 0.0).rows[1]
+    assert row.cause == ""
+    assert math.isnan(row.bits)
 
 
 def test_outside_the_domain_nan_is_right():
@@ -405,20 +480,26 @@ def test_no_point_of_the_domain():
 
 
 ROWS = (
-    CheckRow("y", True, 0.5, 1.1e-16, math.nan, 2.0, (("x", 0.5), ("t", -2.25)), 3),
-    CheckRow("d y/d x", False, 4.5e12, 1e-3, 1e-3, 12.5, (("x", 1.0), ("t", 1e-9)), 3, note="is wrong"),
+    CheckRow(
+        "y", True, 0.5, 1.1e-16, math.nan, 2.0, (("x", 0.5), ("t", -2.25)), 3,
+        bits=1.0, mean_bits=0.25, cause="rounding",
+    ),
+    CheckRow(
+        "d y/d x", False, 4.5e12, 1e-3, 1e-3, 12.5, (("x", 1.0), ("t", 1e-9)), 3,
+        note="is wrong", bits=42.0, mean_bits=41.5, cause="ours",
+    ),
     CheckRow("d y/d t", True, 0.0, 0.0, math.inf, math.nan, (), 3, kinks=3, element="d y[1]/d t"),
-)
+)  # fmt: skip
 
 
 def test_table():
     report = CheckReport("wave", "float64", ROWS, 3, 100)
     assert str(report).splitlines() == [
         "wave (float64), 3 of 100 points",
-        "         error (ulp)  relative  vs numerical  condition  verdict                  worst at",
-        "y                0.5   1.1e-16                  2.0e+00  ok                       x=0.5, t=-2.25",
-        "d y/d x      4.5e+12   1.0e-03       1.0e-03    1.2e+01  FAILED                   x=1, t=1e-09",
-        "d y/d t            0         0           inf             not differentiable here  d y[1]/d t:",
+        "         error (ulp)  relative  vs numerical  condition        bits  verdict                  error is  worst at",  # noqa: E501
+        "y                0.5   1.1e-16                  2.0e+00    0.2, 1.0  ok                       rounding  x=0.5, t=-2.25",  # noqa: E501
+        "d y/d x      4.5e+12   1.0e-03       1.0e-03    1.2e+01  41.5, 42.0  FAILED                   ours      x=1, t=1e-09",  # noqa: E501
+        "d y/d t            0         0           inf                         not differentiable here            d y[1]/d t:",  # noqa: E501
         "d y/d x: is wrong",
         "1 of 3 FAILED",
     ]

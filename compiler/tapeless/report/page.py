@@ -163,7 +163,7 @@ def _text(function: Function) -> str:
 def _check_rows(checked: CheckReport) -> list[tuple[Any, ...]]:
     cells = checked.cells
     return [
-        (row.name, row.verdict, row.ok and bool(row.points), cell[1:5], cell[6], row.note)
+        (row.name, row.verdict, row.ok and bool(row.points), cell[1:6], row.cause, cell[-1], row.note)
         for row, cell in zip(checked.rows, cells, strict=True)
     ]
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from tapeless.errors import ArgumentError, DerivativeError
 from tapeless.testing.differences import Difference, difference, extrapolated
-from tapeless.testing.errors import epsilon, relative_error, smallest_normal, ulp_error
+from tapeless.testing.errors import bits_of_error, epsilon, relative_error, smallest_normal, ulp_error
 from tapeless.testing.points import Range, draw, evenly, pick, read_ranges, whole
 from tapeless.testing.report import CheckReport, CheckRow
 
@@ -26,7 +26,8 @@ Array = np.ndarray[Any, Any]
 VALUE_RTOL: Final[dict[str, float]] = {"float64": 1e-13, "float32": 1e-5}
 PARTIAL_RTOL: Final[dict[str, float]] = {"float64": 1e-11, "float32": 1e-4}
 ILL_CONDITIONED_ULP: Final = 16.0
-"""Where the relative tolerance is missed, this many ulp times the condition number are still accepted."""
+"""Where the relative tolerance is missed, this many ulp times the condition number are still accepted; and an error
+of this many ulp is rounding."""
 
 _ELEMENTS: Final = 8
 """Elements looked at of each shaped input and output."""
@@ -72,6 +73,8 @@ def check(
     the derivative must lie between the one-sided ones. Where the formula has no finite value there is nothing
     to compare but that the function says so as well; such points are not counted. A derivative that needs a
     function C does not have is reported as not checked.
+
+    The report says of each worst error whether it is rounding, explained by the condition number there, or ours.
 
     Parameters
     ----------
@@ -203,6 +206,7 @@ class _Finding:
     relative: float = 0.0
     kink: bool = False
     note: str = ""
+    bits: float = math.nan
 
 
 @dataclass(slots=True)
@@ -218,12 +222,15 @@ class _Tally:
     """What to say where nothing was seen."""
     seen: set[int] = field(default_factory=set)
     kinks: set[int] = field(default_factory=set)
+    bits: list[float] = field(default_factory=list)
 
     def add(self, finding: _Finding, point: int, root: int, lane: int, *, counts: bool = True) -> None:
         if counts or not finding.ok:
             self.seen.add(point)
         if finding.kink:
             self.kinks.add(point)
+        if counts and not math.isnan(finding.bits):
+            self.bits.append(finding.bits)
         worst = self.worst
         if worst is None or (not finding.ok, finding.relative) > (not worst.ok, worst.relative):
             self.worst, self.where = finding, (point, root, lane)
@@ -353,7 +360,13 @@ class _Comparison:
         return finding, bool(truth.context.isfinite(exact))
 
     def _compare(self, value: float, exact: Any, rtol: float, wobble: Any) -> _Finding:
-        """Compare with a number that exists; `wobble` is asked only where the plain tolerance is missed."""
+        """Compare with a number that exists."""
+        finding = self._judge(value, exact, rtol, wobble)
+        finding.bits = bits_of_error(value, exact, self.dtype)
+        return finding
+
+    def _judge(self, value: float, exact: Any, rtol: float, wobble: Any) -> _Finding:
+        """Compare the numbers; `wobble` is asked only where the plain tolerance is missed."""
         relative, ulp = relative_error(value, exact), ulp_error(value, exact, self.dtype)
         if relative <= rtol or ulp <= 0.5:
             return _Finding(True, ulp, relative)
@@ -450,19 +463,34 @@ class _Comparison:
         if shaped:
             element = _element(output.name, output.shape, root - first)
             element = element if name is None else f"d {element}/d {names[lane]}"
+        condition = self._condition(truth, root, lane)
         return CheckRow(
             name=tally.name,
             ok=worst.ok,
             ulp=worst.ulp,
             relative=worst.relative,
             numerical=tally.numerical,
-            condition=self._condition(truth, root, lane),
+            condition=condition,
             at=tuple(zip(names, truth.lanes, strict=True)),
             points=len(tally.seen),
             kinks=len(tally.kinks),
             note=worst.note or _kinks_note(len(tally.kinks)),
             element=element,
+            bits=max(tally.bits, default=math.nan),
+            mean_bits=math.fsum(tally.bits) / len(tally.bits) if tally.bits else math.nan,
+            cause=self._cause(worst, condition),
         )
+
+    def _cause(self, worst: _Finding, condition: float) -> str:
+        """Say whether rounding of the inputs explains the worst error."""
+        if worst.ok and (worst.kink or math.isnan(worst.bits)):
+            return ""
+        if not worst.ok:
+            return "ours"
+        if worst.ulp <= ILL_CONDITIONED_ULP:
+            return "rounding"
+        explained = ILL_CONDITIONED_ULP * epsilon(self.dtype) * condition
+        return "ill-conditioned" if worst.relative <= explained else "ours"
 
     def _condition(self, truth: Truth, root: int, lane: int) -> float:
         from tapeless.targets.reference import nearest

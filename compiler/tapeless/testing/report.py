@@ -9,7 +9,19 @@ from typing import Final
 
 from tapeless.errors import CheckError
 
-_HEADINGS: Final = ("", "error (ulp)", "relative", "vs numerical", "condition", "verdict", "worst at")
+_HEADINGS: Final = (
+    "",
+    "error (ulp)",
+    "relative",
+    "vs numerical",
+    "condition",
+    "bits",
+    "verdict",
+    "error is",
+    "worst at",
+)
+_NUMBERS: Final = 6
+"""The columns below this are numbers."""
 _SHOWN: Final = 8
 """Input scalars shown of a point."""
 
@@ -45,6 +57,13 @@ class CheckRow:
         What went wrong, or what should be known; "" for nothing.
     element
         For shaped inputs and outputs the worst element, `"d y[1]/d x[0]"`; else "".
+    bits, mean_bits
+        Bits of error, log2(1 + n) with n the count of floating-point numbers from the truth to what was computed:
+        the most of any point, and the mean. NaN where no number was compared.
+    cause
+        What the error at the worst point is: `"rounding"`, up to 16 ulp; `"ill-conditioned"`, more, but no more than
+        16 times what rounding the inputs alone can make, which is `condition` ulp; `"ours"`, more than that. An error
+        of ours within the tolerance passes all the same. "" where no number was compared.
     """
 
     name: str
@@ -58,6 +77,9 @@ class CheckRow:
     kinks: int = 0
     note: str = ""
     element: str = ""
+    bits: float = math.nan
+    mean_bits: float = math.nan
+    cause: str = ""
 
     @property
     def verdict(self) -> str:
@@ -156,7 +178,9 @@ class CheckReport:
                 _number(row.relative, ".1e"),
                 _number(row.numerical, ".1e"),
                 _number(row.condition, ".1e"),
+                _bits(row),
                 row.verdict,
+                row.cause,
                 _place(row),
             )
             for row in self.rows
@@ -168,7 +192,7 @@ class CheckReport:
         lines = [self.title]
         for row in cells:
             padded = [
-                text.rjust(width) if 0 < k < 5 else text.ljust(width)
+                text.rjust(width) if 0 < k < _NUMBERS else text.ljust(width)
                 for k, (text, width) in enumerate(zip(row, widths, strict=True))
             ]
             lines.append("  ".join(padded).rstrip())
@@ -193,6 +217,11 @@ def _place(row: CheckRow) -> str:
     if len(row.at) > _SHOWN:
         shown.append("...")
     return f"{row.element}: {', '.join(shown)}" if row.element else ", ".join(shown)
+
+
+def _bits(row: CheckRow) -> str:
+    """Show the mean and the worst."""
+    return "" if math.isnan(row.bits) else f"{row.mean_bits:.1f}, {row.bits:.1f}"
 
 
 def _number(value: float, spec: str) -> str:
