@@ -95,7 +95,6 @@ def test_what_ranges_do_not_decide(text, ranges):
         ("max(x, 0)**2", {"x": POSITIVE}, {"select", "lt", "max"}),
         ("abs(x)*y", {"x": NEGATIVE}, {"select", "lt", "abs"}),
         ("sqrt(x*max(y, 0))", {"y": POSITIVE}, {"select", "lt", "not"}),
-        ("x/(exp(x) - 1)", {"x": POSITIVE}, {"select", "lt"}),
     ],
 )
 def test_derivatives_lose_their_guards(text, ranges, gone):
@@ -126,7 +125,7 @@ def test_the_code_is_shorter():
 
 
 def test_the_functions_written_out_lose_their_guards_too():
-    for text in ("x*log(x)", "1/cosh(x)", "log(cosh(x))"):
+    for text in ("x*log(x)", "1/cosh(x)", "log(cosh(x))", "x/(exp(x) - 1)"):
         plain, small = tl.compile(text), tl.compile(text, assume={"x": "positive"})
         assert small.op_counts()["total"] < plain.op_counts()["total"]
         assert small(0.7) == plain(0.7)

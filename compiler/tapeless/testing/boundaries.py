@@ -187,6 +187,7 @@ def _lambertw(b: Builder, x: int) -> Sets:
 
 _SETS: Final[dict[str, Callable[..., Sets]]] = {
     "pow": _pow,
+    "powm1": _pow,
     "div": lambda b, x, y: [((y,), None)],
     "cbrt": _at_zero,
     "abs": _at_zero,

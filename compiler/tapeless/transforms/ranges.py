@@ -128,8 +128,6 @@ def interval_of(
         return _NAMED[payload]  # type: ignore[index]
     if op in ("eq", "ne") and args[0] == args[1]:
         return None  # asks for a NaN
-    if op == "pow" and args[0] != args[1] and isinstance(known[args[1]], Interval):
-        return _pow(known[args[0]], known[args[1]])  # type: ignore[arg-type]
     return RULES[op](*[known[arg] for arg in args])
 
 
@@ -634,6 +632,7 @@ RULES: Final[dict[str, Rule]] = {
     "div": _div,
     "neg": _neg,
     "pow": _pow,
+    "powm1": lambda a, b: _sub(_pow(a, b), _point(1.0)),
     "fma": _fma,
     "sqrt": _sqrt,
     "cbrt": _monotone(_cbrt),
@@ -720,7 +719,8 @@ RULES: Final[dict[str, Rule]] = {
     **dict.fromkeys(
         ("digamma", "polygamma", "lbeta", "erfinv", "erfcinv", "log_ndtr", "ndtri", "dawson_slope", "logit",
          "lambertw_lower", "expi", "besselj", "bessely", "airyai", "airyai_slope", "airybi", "airybi_slope",
-         "besseli", "gamma_density", "beta_density"), _NOWHERE,
+         "besseli", "digamma_gap", "gammainc_by_shape", "betainc_by_a", "betainc_by_b",
+         "gamma_density", "beta_density"), _NOWHERE,
     ),
     "beta": _beta,
     **dict.fromkeys(
