@@ -63,8 +63,10 @@ def compile(
         What is computed in.
     assume : mapping, optional
         Input -> range `(lo, hi)` or a sign such as `"positive"`.
-    accuracy : None
-        Reserved.
+    accuracy : {None, "search"}
+        With `"search"` each kernel is searched for sums that cancel on points from the ranges in `assume`, and other
+        ways to compute them are taken where that measurably gains; `accuracy_report` of the function tells of it. It
+        takes a few seconds for each kernel, once.
     threads : int, optional
         Upper limit of threads for one call.
     cc : str, optional

@@ -1,2 +1,1 @@
-"""The search for accuracy: sums that cancel are found by sampling, and computed in another way where that is measured
-to be better."""
+"""The search for accuracy: sums that cancel are found by sampling, and computed in a way measured to be better."""

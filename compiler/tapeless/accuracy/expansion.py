@@ -15,7 +15,7 @@ ORDER: Final = 30
 _ZERO: Final = Fraction(0)
 
 
-class NotExpandable(Exception):
+class NotExpandableError(Exception):
     """A function that has no series with rational coefficients here, or none that is known."""
 
 
@@ -49,7 +49,7 @@ def expand(builder: Builder, node: int, variable: int) -> Series:
 
     Raises
     ------
-    NotExpandable
+    NotExpandableError
         Where there is none: the node depends on something else too, or has a function without one.
     """
     live = _between(builder, node, variable)
@@ -94,11 +94,11 @@ def _expanded(b: Builder, node: int, found: dict[int, Series]) -> Series:
     if value is not None:
         return _constant(value)
     if not args:
-        raise NotExpandable
+        raise NotExpandableError
     if op == "pow":
         power = b.rational_value(args[1])
         if power is None:
-            raise NotExpandable
+            raise NotExpandableError
         return _power(found[args[0]], power)
     parts = [found[arg] for arg in args]
     if op in ("add", "sub"):
@@ -126,7 +126,7 @@ def _expanded(b: Builder, node: int, found: dict[int, Series]) -> Series:
     if op == "gauss":
         square = _product(parts[0], parts[0])
         return _of("exp", Series(square.valuation, tuple(-c for c in square.terms)))
-    raise NotExpandable
+    raise NotExpandableError
 
 
 def _of(function: str, inner: Series) -> Series:
@@ -155,10 +155,10 @@ def _product(a: Series, b: Series) -> Series:
 def _power(a: Series, power: Fraction) -> Series:
     """Return a power by the recurrence of J. C. P. Miller (Knuth, TAOCP 2, 4.7)."""
     if not a.terms:
-        raise NotExpandable
+        raise NotExpandableError
     valuation = a.valuation * power
     if valuation.denominator != 1:
-        raise NotExpandable
+        raise NotExpandableError
     first = _root(a.terms[0], power)
     terms = [first]
     for n in range(1, len(a.terms)):
@@ -174,12 +174,12 @@ def _root(value: Fraction, power: Fraction) -> Fraction:
     if power.denominator == 1:
         return value**power.numerator
     if value <= 0:
-        raise NotExpandable
+        raise NotExpandableError
     degree, parts = power.denominator, []
     for part in (value.numerator, value.denominator):
         root = round(part ** (1 / degree)) if part < 1 << 50 else 0
         if root**degree != part:
-            raise NotExpandable
+            raise NotExpandableError
         parts.append(root)
     return Fraction(parts[0], parts[1]) ** power.numerator
 
@@ -187,7 +187,7 @@ def _root(value: Fraction, power: Fraction) -> Fraction:
 def _composed(coefficients: Callable[[int], Fraction], inner: Series) -> Series:
     """Return the sum of c_k*inner**k, for an inner series that vanishes at 0."""
     if inner.valuation < 1:
-        raise NotExpandable
+        raise NotExpandableError
     count = -(-ORDER // inner.valuation)
     total = _constant(coefficients(count))
     for k in range(count - 1, -1, -1):
@@ -237,7 +237,7 @@ _FUNCTIONS: Final[dict[str, tuple[int, Callable[[int], Fraction]]]] = {
 
 
 def build(builder: Builder, series: Series, variable: int, count: int) -> int:
-    """Return `count` powers of a series as a node, by Horner's rule; in the square of the variable where it is even."""
+    """Return `count` powers of a series as a node, by Horner's rule; in the square of the variable where even."""
     terms = list(series.terms[:count])
     even = not any(terms[1::2])
     step = builder.pow(variable, builder.rational(2)) if even else variable

@@ -1,35 +1,39 @@
 """The table of identities that the search tries where a value loses digits, each with the reason why it holds.
 
-=================  ==============================================  ====================================================
-name               identity                                        why, and where
-=================  ==============================================  ====================================================
-normal form        any sum as one quotient of polynomials          arithmetic of a field; divisors are those at hand
+=================  ===============================================  ==============================================
+name               identity                                         why, and where
+=================  ===============================================  ==============================================
+normal form        any sum as one quotient of polynomials           arithmetic of a field; divisors are those at
+                                                                    hand
 conjugate          u - v = (u**2 - v**2)/(u + v)                    u + v is not 0
 cubes              u - v = (u**3 - v**3)/(u**2 + u*v + v**2)        u and v are not both 0
-powers             a**p - b**p = b**p*expm1(p*log1p((a - b)/b))    a, b > 0
-common factor      p*q - p*r = p*(q - r)                           distributive law
-order              (u + v) + w = (u + w) + v                       commutative and associative law
-sines              sin(a) - sin(b) = 2*cos((a+b)/2)*sin((a-b)/2)   DLMF 4.21.7, everywhere; 4.21.6 for sums
-cosines            cos(a) - cos(b) = -2*sin((a+b)/2)*sin((a-b)/2)  DLMF 4.21.9, everywhere; 4.21.8 for sums
-tangents           tan(a) - tan(b) = sin(a - b)/(cos(a)*cos(b))    DLMF 4.21.4, everywhere
-hyperbolic         sinh(a) - sinh(b) = 2*cosh(..)*sinh(..), ...    DLMF 4.35, everywhere
-exponentials       exp(a) - exp(b) = exp(b)*expm1(a - b)           DLMF 4.8; everywhere
-hyperbolic cosine  exp(a) - 2 + exp(-a) = 4*sinh(a/2)**2           DLMF 4.28, 4.35; everywhere
-logarithms         log(a) - log(b) = log1p((a - b)/b)              a, b > 0
-near one           log(q) = log1p(q - 1)                           both exist where q > 0
-arc cosine         acos(q) = 2*asin(sqrt((1 - q)/2))               both exist where -1 <= q <= 1
-area cosine        acosh(q) = log1p(t + sqrt(t*(t + 2))), t = q-1  both exist where q >= 1
-arc tangents       atan(a) - atan(b) = atan2(a - b, 1 + a*b)       both in (-pi, pi) with the same tangent; everywhere
-area tangents      atanh(a) - atanh(b) = atanh((a - b)/(1 - a*b))  DLMF 4.38; -1 < a, b < 1
-growth             a**y = exp(y*log1p(a - 1)), and less 1          a > 0
-series             the power series in one part of the formula     within a radius where what is left out is below the
-                                                                   rounding; the switch is `select(abs(z) < t, ...)`
-=================  ==============================================  ====================================================
+squares            u**2 - v**2 = (u - v)*(u + v)                    everywhere; for other even powers too
+powers             a**p - b**p = b**p*expm1(p*log1p((a - b)/b))     a, b > 0
+common factor      p*q - p*r = p*(q - r)                            distributive law
+order              (u + v) + w = (u + w) + v                        commutative and associative law
+sines              sin(a) - sin(b) = 2*cos((a+b)/2)*sin((a-b)/2)    DLMF 4.21(i), everywhere; for sums too
+cosines            cos(a) - cos(b) = -2*sin((a+b)/2)*sin((a-b)/2)   DLMF 4.21(i), everywhere; for sums too
+tangents           tan(a) - tan(b) = sin(a - b)/(cos(a)*cos(b))     DLMF 4.21(i), everywhere
+hyperbolic         sinh(a) - sinh(b) = 2*cosh(..)*sinh(..), ...     DLMF 4.35(i), everywhere
+exponentials       exp(a) - exp(b) = exp(b)*expm1(a - b)            DLMF 4.8(ii), everywhere
+hyperbolic cosine  exp(a) - 2 + exp(-a) = 4*sinh(a/2)**2            DLMF 4.28, 4.35; everywhere
+logarithms         log(a) - log(b) = log1p((a - b)/b)               a, b > 0
+near one           log(q) = log1p(q - 1)                            both exist where q > 0
+arc cosine         acos(q) = 2*asin(sqrt((1 - q)/2))                both exist where -1 <= q <= 1
+area cosine        acosh(q) = log1p(t + sqrt(t*(t + 2))), t = q-1   both exist where q >= 1
+arc tangents       atan(a) - atan(b) = atan2(a - b, 1 + a*b)        both in (-pi, pi), with the same tangent and
+                                                                    the same sign of the cosine; everywhere
+area tangents      atanh(a) - atanh(b) = atanh((a - b)/(1 - a*b))   DLMF 4.38; -1 < a, b < 1
+growth             a**y = exp(y*log1p(a - 1)), and less 1           a > 0
+series             the power series in one part of the formula      where what is left out is below the rounding:
+                                                                    `select(abs(z) < t, series, ...)`
+regimes            one way below a threshold, another above         both are the same function
+=================  ===============================================  ==============================================
 
-An identity whose condition is not proven by the ranges is guarded by `select`. The guard `near` is true where two terms
-of opposite sign are numbers within a factor of two, so that both exist and neither is 0: beyond it nothing cancels, and
-the difference stays as it was written, NaN included. A new form in which a function with a domain no longer occurs is
-guarded too, so that nothing gets a value where it had none.
+An identity whose condition is not proven by the ranges is guarded by `select`. The guard `near` is true where two
+terms of opposite sign are numbers within a factor of two, so that both exist and neither is 0: beyond it nothing
+cancels, and the difference stays as it was written, NaN included. A new form in which a function with a domain no
+longer occurs is guarded too, so that nothing gets a value where it had none.
 """
 
 from __future__ import annotations
@@ -38,8 +42,8 @@ from collections.abc import Callable, Iterator, Sequence
 from fractions import Fraction
 from typing import Final, NamedTuple
 
-from tapeless.accuracy.expansion import NotExpandable, Series, build, enough, expand
-from tapeless.accuracy.rational import TooLarge, form_of, simplified
+from tapeless.accuracy.expansion import NotExpandableError, Series, build, enough, expand
+from tapeless.accuracy.rational import TooLargeError, form_of, simplified
 from tapeless.accuracy.rational import build as build_form
 from tapeless.accuracy.signs import Signs
 from tapeless.ir.graph import HALF, Builder
@@ -55,10 +59,19 @@ class Alternative(NamedTuple):
         The identity, as in the table.
     node
         The node that computes it.
+    form
+        The other side of the identity, without the guard.
+    when
+        The condition of the guard; None without one.
+    near
+        Whether the guard is that two terms are within a factor of two.
     """
 
     name: str
     node: int
+    form: int
+    when: int | None = None
+    near: bool = False
 
 
 class _Form(NamedTuple):
@@ -89,7 +102,14 @@ class _Term(NamedTuple):
 _TERMS: Final = 6
 """Sums of more terms are only taken as they stand."""
 _HALVES: Final = frozenset(("sqrt", "norm2", "norm3", "hypot"))
-_REACHES: Final = (Fraction(1), Fraction(1, 2), Fraction(1, 4), Fraction(1, 8), Fraction(1, 16), Fraction(1, 64))
+_REACHES: Final = (
+    Fraction(1),
+    Fraction(1, 2),
+    Fraction(1, 4),
+    Fraction(1, 8),
+    Fraction(1, 16),
+    Fraction(1, 64),
+)
 _ONE: Final = Fraction(1)
 
 
@@ -111,12 +131,13 @@ def alternatives(b: Builder, node: int, signs: Signs) -> Iterator[Alternative]:
             if form.node == node:
                 continue
             if form.holds and _keeps_domain(b, node, form.node):
-                yield Alternative(form.name, form.node)
-            yield Alternative(form.name, _near(b, node, form.node))
+                yield Alternative(form.name, form.node, form.node)
+            guarded = _near(b, node, form.node)
+            yield Alternative(form.name, guarded, form.node, b.args[guarded][0], near=True)
     else:
-        yield from (
-            Alternative(form.name, form.node) for form in _of_function(b, node, signs) if form.node != node
-        )
+        for form in _of_function(b, node, signs):
+            if form.node != node:
+                yield Alternative(form.name, form.node, form.node)
 
 
 # ---- guards
@@ -207,11 +228,15 @@ def _pairs(b: Builder, u: int, v: int, signs: Signs) -> Iterator[_Form]:
     if _has_root(b, u) or _has_root(b, v):
         try:
             gap = form_of(b, b.sub(b.pow(u, b.rational(2)), b.pow(v, b.rational(2))))
-        except TooLarge:
+        except TooLargeError:
             gap = None
         if gap is not None and gap.above:
             total = b.add(u, v)
             yield _Form("conjugate", b.div(build_form(b, gap), total), signs.is_positive(total))
+    powers = _even_root(b, u), _even_root(b, v)
+    if powers[0] is not None and powers[1] is not None:
+        inner = b.mul(b.sub(powers[0], powers[1]), b.add(powers[0], powers[1]))
+        yield _Form("squares", inner, True)
     cubes = _radicand(b, u), _radicand(b, v)
     if cubes[0] is not None and cubes[1] is not None:
         above = simplified(b, b.sub(cubes[0], cubes[1]))
@@ -232,6 +257,16 @@ def _has_root(b: Builder, node: int) -> bool:
         if op == "pow" and (power := b.rational_value(args[1])) is not None and power.denominator == 2:
             return True
     return False
+
+
+def _even_root(b: Builder, node: int) -> int | None:
+    """Return u of u**2, and u**n of u**(2*n)."""
+    if b.ops[node] == "mul" and b.args[node][0] == b.args[node][1]:
+        return b.args[node][0]
+    power = b.rational_value(b.args[node][1]) if b.ops[node] == "pow" else None
+    if power is None or power <= 0 or power.denominator != 1 or power.numerator % 2:
+        return None
+    return b.pow(b.args[node][0], b.rational(power / 2))
 
 
 def _radicand(b: Builder, node: int) -> int | None:
@@ -274,7 +309,9 @@ def _with_hyperbolic_cosine(b: Builder, terms: Sequence[_Term]) -> Iterator[_For
         op = b.ops[first.node]
         if op == "cosh" and len(numbers) == 1 and terms[numbers[0]].scale == -first.scale:
             rest = [t for j, t in enumerate(terms) if j not in (k, numbers[0])]
-            yield _Form("hyperbolic cosine", _half_square(b, 2 * first.scale, b.args[first.node][0], rest), True)
+            yield _Form(
+                "hyperbolic cosine", _half_square(b, 2 * first.scale, b.args[first.node][0], rest), True
+            )
         if op not in ("exp", "expm1"):
             continue
         for j in range(k + 1, len(terms)):
@@ -483,9 +520,22 @@ def _growth(b: Builder, node: int, signs: Signs, *, less_one: bool) -> Iterator[
 # ---- series
 
 
-def expansions(
-    b: Builder, node: int, variable: int, far: int, precision: float, least: float
-) -> Iterator[Alternative]:
+class Remainder(NamedTuple):
+    """What a series may leave out, and where it is needed.
+
+    Attributes
+    ----------
+    precision
+        The part of the first term that may be left out.
+    least
+        A size of the variable; a switch below it would be of no use.
+    """
+
+    precision: float
+    least: float
+
+
+def expansions(b: Builder, node: int, variable: int, far: int, remainder: Remainder) -> Iterator[Alternative]:
     """Yield a node with its power series where another is small, with switches at several sizes.
 
     Parameters
@@ -498,26 +548,25 @@ def expansions(
         What it depends on, alone.
     far
         What computes it beyond the switch.
-    precision
-        What may be left out of the series, relative to its first term.
-    least
-        A size of the variable; a switch below it would be of no use.
+    remainder
+        What may be left out.
     """
     try:
         series = expand(b, node, variable)
-    except NotExpandable:
+    except NotExpandableError:
         return
     if not series.terms or _is_short(series):
         return
     size = b.call("abs", variable)
     for reach in _REACHES:
-        if not least < reach:
+        if not remainder.least < reach:
             continue
-        count = enough(series, float(reach), precision)
+        count = enough(series, float(reach), remainder.precision)
         if count is None or count > _LONGEST:
             continue
         near = build(b, series, variable, count)
-        yield Alternative("series", b.select(b.compare("lt", size, b.rational(reach)), near, far))
+        small = b.compare("lt", size, b.rational(reach))
+        yield Alternative("series", b.select(small, near, far), near, small)
 
 
 _LONGEST: Final = 20

@@ -1,7 +1,7 @@
 """Sums as one quotient of polynomials with exact coefficients: what cancels over the reals is gone from it.
 
-The variables are whatever is no sum, product, quotient or whole power. A root times itself is its argument, which holds
-wherever the root exists.
+The variables are whatever is no sum, product, quotient or whole power. A root times itself is its argument, which
+holds wherever the root exists.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _DEPTH: Final = 40
 _ONE: Final[Monomial] = ()
 
 
-class TooLarge(Exception):
+class TooLargeError(Exception):
     """A normal form beyond the limits."""
 
 
@@ -43,10 +43,10 @@ class Form(NamedTuple):
 
 
 def simplified(builder: Builder, node: int) -> int:
-    """Return a node for the same value from its normal form; the node itself where there is none within the limits."""
+    """Return a node for the same value from its normal form; itself where there is none within the limits."""
     try:
         form = form_of(builder, node)
-    except TooLarge:
+    except TooLargeError:
         return node
     if not form.above:
         return builder.rational(0)
@@ -58,7 +58,7 @@ def form_of(builder: Builder, node: int) -> Form:
 
     Raises
     ------
-    TooLarge
+    TooLargeError
         Where it has too many terms.
     """
     return _Reader(builder).read(node, _DEPTH)
@@ -73,10 +73,10 @@ class _Reader:
         found = self._known.get(node)
         if found is None:
             if not depth:
-                raise TooLarge
+                raise TooLargeError
             found = self._known[node] = self._read(node, depth - 1)
             if len(found.above) > _TERMS:
-                raise TooLarge
+                raise TooLargeError
         return found
 
     def _read(self, node: int, depth: int) -> Form:
@@ -149,7 +149,7 @@ class _Reader:
             for divisor, times in (common - Counter(form.below)).items():
                 inner = self.read(divisor, _DEPTH // 2)
                 if inner.below:
-                    raise TooLarge
+                    raise TooLargeError
                 for _ in range(times):
                     part = self._times(part, inner.above)
             parts.append(part)
@@ -164,7 +164,7 @@ class _Reader:
 
     def _times(self, left: Polynomial, right: Polynomial) -> Polynomial:
         if len(left) * len(right) > _TERMS * _TERMS:
-            raise TooLarge
+            raise TooLargeError
         total: Polynomial = {}
         for m, c in left.items():
             for n, d in right.items():
@@ -175,14 +175,14 @@ class _Reader:
                     else:
                         total.pop(monomial, None)
         if len(total) > _TERMS:
-            raise TooLarge
+            raise TooLargeError
         return total
 
     def _product(self, m: Monomial, n: Monomial) -> Polynomial:
         powers = Counter(dict(m))
         powers.update(dict(n))
         if powers.total() > _DEGREE:
-            raise TooLarge
+            raise TooLargeError
         for node, times in powers.items():
             square = self._square(node) if times > 1 else None
             if square is not None:  # sqrt(u)**2 is u
@@ -226,7 +226,7 @@ def build(builder: Builder, form: Form) -> int:
         if both:
             common[node] -= both
             below[node] -= both
-    removed = Counter({node: k for node, k in common.items()})
+    removed = Counter(common)
     gone = Counter({node: form.below.get(node, 0) - below.get(node, 0) for node in form.below})
     taken = removed + gone
     rest = {

@@ -16,9 +16,12 @@ class Replacement:
     Attributes
     ----------
     identity
-        The name of the identity, as in the table of `accuracy/identities.py`; `"regimes"` for a choice by a threshold.
+        The name of the identity, as in the table of `accuracy/identities.py`; `"regimes"` for a choice by a
+        threshold.
     before, after
         The formulas.
+    when
+        Where the new one is taken, in words or as a condition; "" for everywhere.
     outputs
         Names of the outputs that depend on it.
     """
@@ -26,6 +29,7 @@ class Replacement:
     identity: str
     before: str
     after: str
+    when: str
     outputs: tuple[str, ...]
 
 
@@ -112,12 +116,14 @@ class KernelAccuracy:
         head = f"{self.kind}{by}"
         if not self.replaced:
             return [f"{head}: {self.note}", *(f"  {line}" for line in self._table(before_only=True))]
-        found = [f"{head}: {self.gained:.1f} bits gained, {self.operations_before} -> {self.operations_after} operations"]
+        found = [
+            f"{head}: {self.gained:.1f} bits gained, {self.operations_before} -> {self.operations_after} operations"
+        ]
         for row in self.replaced:
             where = f" in {', '.join(row.outputs)}" if row.outputs else ""
             found.append(f"  {row.identity}{where}")
             found.append(f"    {row.before}")
-            found.append(f"    -> {row.after}")
+            found.append(f"    -> {row.after}{f', where {row.when}' if row.when else ''}")
         found += [f"  {line}" for line in self._table(before_only=False)]
         if self.note:
             found.append(f"  {self.note}")
@@ -126,6 +132,7 @@ class KernelAccuracy:
     def _table(self, *, before_only: bool) -> list[str]:
         if not self.outputs:
             return []
+        rows: list[tuple[str, ...]]
         if before_only:
             rows = [("bits of error", "mean", "worst")]
             rows += [(o.name, f"{o.mean_before:.1f}", f"{o.worst_before:.1f}") for o in self.outputs]

@@ -1,7 +1,7 @@
 """What a kernel computes, without building it: each operation rounded to the dtype, at many points at once.
 
-The elementary functions are NumPy's, right to a few ulp as the emitted C's are; the others are taken from their meaning
-in mpmath, rounded once.
+The elementary functions are NumPy's, right to a few ulp as the emitted C's are; the others are taken from their
+meaning in mpmath, rounded once.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 from fractions import Fraction
 from functools import cache
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 
@@ -26,12 +26,14 @@ _WHOLE_POWERS: Final = 64
 
 def _expit(x: Array) -> Array:
     e = np.exp(-np.abs(x))
-    return np.where(x < 0, e, 1.0) / (1 + e)
+    found: Array = np.where(x < 0, e, 1.0) / (1 + e)
+    return found
 
 
 def _sech2(x: Array) -> Array:
     e = np.exp(-2 * np.abs(x))
-    return 4 * e / (1 + e) ** 2
+    found: Array = 4 * e / (1 + e) ** 2
+    return found
 
 
 def _each(function: Callable[[float], float], overflow: float = math.inf) -> Callable[[Array], Array]:
@@ -75,9 +77,22 @@ _ROUNDED_ONCE: Final = frozenset("add sub mul div neg sqrt".split())
 """Operations that NumPy rounds to the dtype itself; the others are computed in double and rounded."""
 
 
-def fill(
-    graph: Graph, order: Iterable[int], values: list[Any], lanes: Array, dtype: str, constant: bytearray
-) -> None:
+class Field(NamedTuple):
+    """Where a graph is evaluated.
+
+    Attributes
+    ----------
+    lanes
+        `(input scalars, points)`, of `dtype`.
+    dtype
+        `"float64"` or `"float32"`.
+    """
+
+    lanes: Array
+    dtype: str
+
+
+def fill(graph: Graph, order: Iterable[int], values: list[Any], field: Field, constant: bytearray) -> None:
     """Fill in the values of the nodes in `order`: arrays over the points, of `dtype` or of truth values.
 
     Parameters
@@ -88,24 +103,21 @@ def fill(
         Nodes in topological order, whose other arguments have their values.
     values
         Node -> array; written to.
-    lanes
-        `(input scalars, points)`, of `dtype`.
-    dtype
-        `"float64"` or `"float32"`.
+    field
+        The points.
     constant
         Marks of `Graph.constants`.
     """
     with np.errstate(all="ignore"):
         for node in order:
-            values[node] = _value(graph, node, values, lanes, dtype, constant)
+            values[node] = _value(graph, node, values, field, constant)
 
 
-def _value(
-    graph: Graph, node: int, values: list[Any], lanes: Array, dtype: str, constant: bytearray
-) -> Any:
+def _value(graph: Graph, node: int, values: list[Any], field: Field, constant: bytearray) -> Any:
+    lanes, dtype = field
     op, payload = graph.ops[node], graph.payloads[node]
     if op == "input":
-        return lanes[payload]
+        return lanes[payload]  # type: ignore[index]
     points = lanes.shape[1]
     if constant[node]:
         if graph.is_boolean(node):

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from tapeless.accuracy.rounding import bits, fill
+from tapeless.accuracy.rounding import Field, bits, fill
 from tapeless.accuracy.sampling import Point, Range, draw, edges
 from tapeless.ir.graph import Graph
 from tapeless.ir.program import Program
@@ -88,17 +88,15 @@ def true_values(program: Program, point: Sequence[float], dtype: str) -> list[fl
 
 def columns(points: Sequence[Sequence[float]], rows: int, dtype: str) -> Array:
     """Return points as an array of `(rows, points)`."""
-    return np.array(points, dtype).reshape(len(points), rows).T.copy()
+    found: Array = np.array(points, dtype).reshape(len(points), rows).T.copy()
+    return found
 
 
 def at_edges(program: Program, ranges: Mapping[str, Range], dtype: str, samples: Samples) -> Samples:
-    """Return the edges of the ranges, with the truth where all inputs are finite; NaN elsewhere."""
+    """Return the edges of the ranges with the truth there, infinite inputs and NaN included."""
     ordinary = [tuple(column) for column in samples.lanes.T[:8].tolist()]
     points = edges(program.inputs, ranges, ordinary)
-    nothing = [math.nan] * len(program.roots)
-    truth = [
-        true_values(program, point, dtype) if all(map(math.isfinite, point)) else nothing for point in points
-    ]
+    truth = [true_values(program, point, dtype) for point in points]
     return Samples(
         columns(points, program.lanes, dtype),
         columns(truth, len(program.roots), dtype),
@@ -122,7 +120,7 @@ def means(found: Array, samples: Samples) -> Array:
 def results_of(program: Program, lanes: Array, dtype: str) -> Array:
     """Return what a kernel of a program gives: `(output scalars, points)`."""
     graph, values = program.graph, [None] * len(program.graph)
-    fill(graph, graph.reachable(program.roots), values, lanes, dtype, graph.constants())
+    fill(graph, graph.reachable(program.roots), values, Field(lanes, dtype), graph.constants())
     return np.array([values[root] for root in program.roots], dtype)
 
 
@@ -133,11 +131,13 @@ _ILL: Final = frozenset("add sub log pow acos acosh".split())
 """Operations in which digits of their arguments are lost, and for which there are alternatives."""
 
 
-def local_errors(graph: Graph, roots: Sequence[int], lanes: Array, dtype: str) -> dict[int, tuple[float, float]]:
+def local_errors(
+    graph: Graph, roots: Sequence[int], lanes: Array, dtype: str
+) -> dict[int, tuple[float, float]]:
     """Return mean and worst bits that single operations lose: from the rounded true arguments to the true result.
 
-    The measure of Herbie (P. Panchekha et al., PLDI 2015, "local error"): what is wrong in the arguments is not counted,
-    that they are rounded is.
+    The measure of Herbie (P. Panchekha et al., PLDI 2015, "local error"): what is wrong in the arguments is not
+    counted, that they are rounded is.
 
     Parameters
     ----------
@@ -172,7 +172,7 @@ def local_errors(graph: Graph, roots: Sequence[int], lanes: Array, dtype: str) -
         values: list[Any] = [None] * len(graph)
         for arg in args:
             values[arg] = exact[place[arg]]
-        fill(graph, [node], values, lanes, dtype, constant)
+        fill(graph, [node], values, Field(lanes, dtype), constant)
         true = exact[place[node]]
         lost = np.where(np.isnan(true), 0.0, bits(values[node], true, dtype))
         exists = max(int((~np.isnan(true)).sum()), 1)

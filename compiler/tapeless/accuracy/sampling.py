@@ -1,4 +1,4 @@
-"""Where the search looks: points from the declared ranges, the same for the same seed, and the edges of the ranges."""
+"""Where the search looks: points from the declared ranges, the same for one seed, and the edges of the ranges."""
 
 from __future__ import annotations
 
@@ -118,18 +118,15 @@ def edges(inputs: Sequence[Input], ranges: Mapping[str, Range], ordinary: Sequen
         specials += [[*values, math.nan]] * item.size
     for lane, values in enumerate(specials[:_LANES]):
         for k, value in enumerate(values):
-            point = list(ordinary[(lane + k) % len(ordinary)])
-            point[lane] = value
-            found.append(tuple(point))
+            near = ordinary[(lane + k) % len(ordinary)]
+            found.append((*near[:lane], value, *near[lane + 1 :]))
     shared = [x for x in (0.0, 1.0, math.inf) if all(x in values for values in specials)]
     found += [(x,) * len(specials) for x in shared]
+    within = [ranges.get(item.name, _WHOLE) for item in inputs for _ in range(item.size)]
     for point in ordinary[:4]:  # ties
         if len(point) > 1:
-            tied = tuple(
-                point[0] if ranges.get(item.name, _WHOLE)[0] <= point[0] <= ranges.get(item.name, _WHOLE)[1] else x
-                for item, x in zip((i for i in inputs for _ in range(i.size)), point, strict=True)
-            )
-            found.append(tied)
+            same = zip(within, point, strict=True)
+            found.append(tuple(point[0] if a <= point[0] <= c else x for (a, c), x in same))
     return found
 
 

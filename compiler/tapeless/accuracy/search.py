@@ -1,14 +1,16 @@
 """The search: Program -> Program with smaller measured errors, where sums cancel.
 
-After Herbie (P. Panchekha, A. Sanchez-Stern, J. R. Wilcox, Z. Tatlock, "Automatically Improving Accuracy for Floating
-Point Expressions", PLDI 2015), made to fit a compiler: points come from the declared ranges, whole kernels with all
-their outputs are searched, a candidate must keep what holds at edges, and what counts in the end is measured on points
-that the search has not seen. All limits are counts of work, none is a time: the same program gives the same code.
+After Herbie (P. Panchekha, A. Sanchez-Stern, J. R. Wilcox, Z. Tatlock, "Automatically Improving Accuracy for
+Floating Point Expressions", PLDI 2015), made to fit a compiler: points come from the declared ranges, whole kernels
+with all their outputs are searched, a candidate must keep what holds at edges, and what counts in the end is measured
+on points that the search has not seen. All limits are counts of work, none is a time: the same program gives the
+same code.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from fractions import Fraction
@@ -16,9 +18,9 @@ from typing import Any, Final, NamedTuple
 
 import numpy as np
 
-from tapeless.accuracy.identities import Alternative, alternatives, expansions, variables
+from tapeless.accuracy.identities import Alternative, Remainder, alternatives, expansions, variables
 from tapeless.accuracy.report import KernelAccuracy, OutputAccuracy, Replacement, element_names, shortened
-from tapeless.accuracy.rounding import bits, fill
+from tapeless.accuracy.rounding import Field, bits, fill
 from tapeless.accuracy.samples import (
     Array,
     Samples,
@@ -54,9 +56,9 @@ _CAREFUL: Final = 3.0
 _DRIFT: Final = 0.15
 """Bits that the mean error of another output may lose."""
 _ROUNDS: Final = 10
-_PATIENCE: Final = 2
+_PATIENCE: Final = 3
 """Rounds without a gain before the search ends."""
-_BEAM: Final = 4
+_BEAM: Final = 5
 _PLACES: Final = 6
 """Operations tried in one round."""
 _TRIALS: Final = 1500
@@ -100,6 +102,7 @@ class _Step(NamedTuple):
     identity: str
     before: str
     after: str
+    when: str
     roots: tuple[int, ...]
 
 
@@ -179,7 +182,7 @@ def _search(program: Program, kind: str, wrt: Sequence[str], ranges: Ranges, dty
     seen = collect(start, ranges, dtype, SEEN, POINTS)
     if seen.points < _SIDE:
         return Found(program, replace(report, note="not searched: no points were found in its domain"))
-    field = _Field(start, ranges, dtype, seen)
+    field = _Trial(start, ranges, dtype, seen)
     ranked = _candidates(field, ranges)
     judges = collect(start, ranges, dtype, HELD_OUT, JUDGES)
     before = errors(results_of(start, judges.lanes, dtype), judges, dtype)
@@ -272,18 +275,18 @@ def _rows(program: Program, before: Array, after: Array, judges: Samples) -> tup
 
 def _replacements(program: Program, steps: Sequence[_Step]) -> tuple[Replacement, ...]:
     owners = [output.name for output in program.outputs for _ in output.nodes]
-    return tuple(
-        Replacement(
-            step.identity, step.before, step.after, tuple(dict.fromkeys(owners[root] for root in step.roots))
-        )
-        for step in steps
-    )
+    last: dict[str, Replacement] = {}
+    for step in steps:  # what was replaced within its own guard is told once
+        last.pop(step.before, None)
+        where = tuple(dict.fromkeys(owners[root] for root in step.roots))
+        last[step.before] = Replacement(step.identity, step.before, step.after, step.when, where)
+    return tuple(last.values())
 
 
 # ---- the points that the search sees
 
 
-class _Field:
+class _Trial:
     """The points that candidates are measured at, and what the original gives there."""
 
     def __init__(self, program: Program, ranges: Ranges, dtype: str, seen: Samples) -> None:
@@ -292,7 +295,6 @@ class _Field:
         self.note = ""
         self._edges = at_edges(program, ranges, dtype, seen)
         self.lanes: Array = np.concatenate([seen.lanes, seen.outside, self._edges.lanes], axis=1)
-        self._finite = np.isfinite(self._edges.lanes).all(0)
         self._no_number = np.isnan(self._edges.lanes).any(0)
         original = results_of(program, self.lanes, dtype)
         self.start = self.state(program, original, (), original)
@@ -335,12 +337,10 @@ class _Field:
         if (np.isnan(outside_before) & ~np.isnan(outside)).any():
             return False
         truth = self._edges.truth
-        known = self._finite & ~np.isnan(truth)
         worse = bits(edge, truth, self.dtype) - bits(edge_before, truth, self.dtype)
-        if (worse[known] > LOSS).any():
+        if (worse[~np.isnan(truth)] > LOSS).any():
             return False
-        odd = ~self._finite & ~np.isnan(edge_before)
-        if (bits(edge, edge_before, self.dtype)[odd] > LOSS).any():
+        if (np.isnan(truth) & ~np.isnan(edge_before) & np.isnan(edge)).any():
             return False
         return not (self._no_number & np.isnan(edge_before) & ~np.isnan(edge)).any()
 
@@ -348,7 +348,7 @@ class _Field:
 # ---- candidates
 
 
-def _candidates(field: _Field, ranges: Ranges) -> list[_State]:
+def _candidates(field: _Trial, ranges: Ranges) -> list[_State]:
     """Return what the search found, best first; only what may be kept."""
     kept: dict[Graph, _State] = {}
     beam = [field.start]
@@ -373,7 +373,7 @@ def _candidates(field: _Field, ranges: Ranges) -> list[_State]:
         for graph, state in pool.items():
             if state.sound and state.mean < field.start.mean:
                 kept.setdefault(graph, state)
-        beam = sorted(pool.values(), key=lambda s: (s.score, len(s.program.graph)))[:_BEAM]
+        beam = _chosen(pool.values())
         if beam[0].score < best - 0.01:
             best, idle = beam[0].score, 0
         else:
@@ -384,9 +384,25 @@ def _candidates(field: _Field, ranges: Ranges) -> list[_State]:
 
 
 _SHORT_LIST: Final = 8
+_ALIKE: Final = 2
+"""Programs made by one identity that go on."""
 
 
-def _successors(state: _State, field: _Field, ranges: Ranges) -> Iterator[_State]:
+def _chosen(states: Iterable[_State]) -> list[_State]:
+    """Return the best, not all of them by the same identity: what gains nothing by itself may open the way."""
+    found: list[_State] = []
+    made: Counter[str] = Counter()
+    for state in sorted(states, key=lambda s: (s.score, len(s.program.graph))):
+        name = state.steps[-1].identity
+        made[name] += 1
+        if made[name] <= _ALIKE:
+            found.append(state)
+        if len(found) == _BEAM:
+            break
+    return found
+
+
+def _successors(state: _State, field: _Trial, ranges: Ranges) -> Iterator[_State]:
     """Yield what a program becomes by one replacement."""
     program, dtype = state.program, field.dtype
     graph = program.graph
@@ -395,7 +411,7 @@ def _successors(state: _State, field: _Field, ranges: Ranges) -> Iterator[_State
     bad.sort(key=lambda n: (-local[n][0], n))
     constant = graph.constants()
     values: list[Any] = [None] * len(graph)
-    fill(graph, graph.reachable(program.roots), values, field.lanes, dtype, constant)
+    fill(graph, graph.reachable(program.roots), values, Field(field.lanes, dtype), constant)
     for node in bad[:_PLACES]:
         yield from _Place(state, field, node, values).tried(ranges)
 
@@ -403,7 +419,7 @@ def _successors(state: _State, field: _Field, ranges: Ranges) -> Iterator[_State
 class _Place:
     """A node of a program, and what may take its place."""
 
-    def __init__(self, state: _State, field: _Field, node: int, values: Sequence[Any]) -> None:
+    def __init__(self, state: _State, field: _Trial, node: int, values: Sequence[Any]) -> None:
         self._state, self._field, self._node = state, field, node
         self._size = len(state.program.graph)
         self._builder = Builder(state.program.graph)
@@ -419,13 +435,12 @@ class _Place:
         more: list[Alternative] = []
         far = [node, *(made.node for made, state in ranked[:1] if state.sound)]
         for variable in variables(b, node):
-            least = self._third_smallest(variable)
+            left = Remainder(_LEFT_OUT[self._field.dtype], self._third_smallest(variable))
             for beyond in far:
-                precision = _LEFT_OUT[self._field.dtype]
-                more += expansions(b, node, variable, beyond, precision, least)
+                more += expansions(b, node, variable, beyond, left)
         series = self._measured(_distinct(more))
         yield from (state for _, state in series)
-        ways = [(Alternative("", node), self._state), *ranked[:4]]
+        ways = [(Alternative("", node, node), self._state), *ranked[:4]]
         yield from (state for _, state in self._measured(_distinct(self._regimes(ways))))
 
     def _third_smallest(self, variable: int) -> float:
@@ -443,7 +458,7 @@ class _Place:
         rows = []
         for made, nodes in zip(found, roots, strict=True):
             order = [n for n in graph.reachable(nodes) if self._values[n] is None]
-            fill(graph, order, self._values, field.lanes, field.dtype, constant)
+            fill(graph, order, self._values, Field(field.lanes, field.dtype), constant)
             results = np.array([self._values[n] for n in nodes], field.dtype)
             program = _with_roots(before, graph, nodes)
             step = self._step(graph, made, nodes)
@@ -468,11 +483,14 @@ class _Place:
         names = _lane_names(self._state.program)
         before = _shown(graph, self._node, names)
         changed = [
-            k
-            for k, (old, new) in enumerate(zip(self._state.program.roots, nodes, strict=True))
-            if old != new
+            k for k, (old, new) in enumerate(zip(self._state.program.roots, nodes, strict=True)) if old != new
         ]
-        return _Step(made.name, before, _shown(graph, made.node, names), tuple(changed))
+        when = ""
+        if made.near:
+            when = "the terms are within a factor of two"
+        elif made.when is not None:
+            when = _shown(graph, made.when, names)
+        return _Step(made.name, before, _shown(graph, made.form, names), when, tuple(changed))
 
     def _regimes(self, ways: Sequence[tuple[Alternative, _State]]) -> Iterator[Alternative]:
         """Yield choices between two ways by a threshold on an input, where each is better on its side."""
@@ -481,7 +499,7 @@ class _Place:
         rows = [errors(field.split(state.results)[0], seen, field.dtype).mean(0) for _, state in ways]
         lanes = sorted(
             {
-                b.payloads[n]
+                int(b.payloads[n])  # type: ignore[arg-type]
                 for n in self._state.program.graph.reachable([self._node])
                 if b.ops[n] == "input"
             }
@@ -489,7 +507,7 @@ class _Place:
         single = min(row.mean() for row in rows)
         for lane in lanes:
             for absolute in (False, True):
-                keys = seen.lanes[lane].astype(np.float64)  # type: ignore[index]
+                keys = seen.lanes[lane].astype(np.float64)
                 keys = np.abs(keys) if absolute else keys
                 order = np.argsort(keys, kind="stable")
                 for i in range(len(ways)):
@@ -499,12 +517,12 @@ class _Place:
                         cut = _cut(rows[i][order], rows[j][order], keys[order], float(single))
                         if cut is None:
                             continue
-                        variable = b.input(lane)  # type: ignore[arg-type]
+                        variable = b.input(lane)
                         key = b.call("abs", variable) if absolute else variable
                         chosen = b.select(
                             b.compare("lt", key, b.rational(cut)), ways[i][0].node, ways[j][0].node
                         )
-                        yield Alternative("regimes", chosen)
+                        yield Alternative("regimes", chosen, chosen)
 
 
 def _cut(left: Array, right: Array, keys: Array, single: float) -> Fraction | None:

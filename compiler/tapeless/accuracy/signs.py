@@ -41,7 +41,8 @@ class Signs:
 
     def __init__(self, builder: Builder, inputs: Sequence[Input], ranges: Mapping[str, Range]) -> None:
         self._builder = builder
-        self._lanes = [ranges.get(i.name, _ANY) if i.role == "primal" else _ANY for i in inputs for _ in range(i.size)]
+        lanes = [item for item in inputs for _ in range(item.size)]
+        self._lanes = [ranges.get(item.name, _ANY) if item.role == "primal" else _ANY for item in lanes]
         self._known: dict[int, Range] = {}
 
     def is_positive(self, node: int) -> bool:
