@@ -17,6 +17,7 @@ tangents           tan(a) - tan(b) = sin(a - b)/(cos(a)*cos(b))     DLMF 4.21(i)
 hyperbolic         sinh(a) - sinh(b) = 2*cosh(..)*sinh(..), ...     DLMF 4.35(i), everywhere
 exponentials       exp(a) - exp(b) = exp(b)*expm1(a - b)            DLMF 4.8(ii), everywhere
 hyperbolic cosine  exp(a) - 2 + exp(-a) = 4*sinh(a/2)**2            DLMF 4.28, 4.35; everywhere
+less one           cos(a) - 1 = -2*sin(a/2)**2, exp(a) - 1, ...     as in transforms/stable.py, after differentiation
 logarithms         log(a) - log(b) = log1p((a - b)/b)               a, b > 0
 near one           log(q) = log1p(q - 1)                            both exist where q > 0
 arc cosine         acos(q) = 2*asin(sqrt((1 - q)/2))                both exist where -1 <= q <= 1
@@ -364,6 +365,8 @@ def _functions(b: Builder, terms: Sequence[_Term], signs: Signs) -> Iterator[_Fo
         op = b.ops[x]
         if y == one and minus and op == "pow":
             yield from _scaled(b, sign * scale, _growth(b, x, signs, less_one=True))
+        if y == one and minus and op in _LESS_ONE:
+            yield _Form("less one", b.mul(b.rational(sign * scale), _LESS_ONE[op](b, b.args[x][0])), True)
         if b.ops[y] != op or not b.args[x]:
             continue
         pairs = _DIFFERENCES if minus else _SUMS
@@ -466,6 +469,21 @@ _DIFFERENCES: Final[dict[str, Callable[[Builder, int, int, Signs], Iterator[_For
     "atanh": _area_tangents,
     "pow": _powers,
 }
+
+
+def _cos_less_one(b: Builder, u: int) -> int:
+    sine = b.call("sin", b.mul(b.rational(HALF), u))
+    return b.mul(b.rational(-2), b.pow(sine, b.rational(2)))
+
+
+_LESS_ONE: Final[dict[str, Callable[[Builder, int], int]]] = {
+    "cos": _cos_less_one,
+    "exp": lambda b, u: b.call("expm1", u),
+    "erf": lambda b, u: b.neg(b.call("erfc", u)),
+    "expit": lambda b, u: b.neg(b.call("expit", b.neg(u))),
+    "tanh": lambda b, u: b.mul(b.rational(-2), b.call("expit", b.mul(b.rational(-2), u))),
+}
+"""Function -> it less 1."""
 _SUMS: Final[dict[str, Callable[[Builder, int, int, Signs], Iterator[_Form]]]] = {
     "sin": _product_of("sines", 2, "sin", "cos"),
     "cos": _product_of("cosines", 2, "cos", "cos"),
