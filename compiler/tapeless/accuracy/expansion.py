@@ -53,14 +53,17 @@ def expand(builder: Builder, node: int, variable: int) -> Series:
         Where there is none: the node depends on something else too, or has a function without one.
     """
     live = _between(builder, node, variable)
+    if not _EXPANDABLE.issuperset(builder.ops[at] for at in live - {variable}):
+        raise NotExpandableError
     found: dict[int, Series] = {variable: _trimmed(1, (Fraction(1), *(_ZERO,) * (ORDER - 1)))}
-    for at in live:
-        if at not in found:
+    for at in sorted(live):  # arguments have smaller numbers
+        if at != variable:
             found[at] = _expanded(builder, at, found)
     return found[node]
 
 
-def _between(builder: Builder, node: int, variable: int) -> list[int]:
+def _between(builder: Builder, node: int, variable: int) -> set[int]:
+    """Return the nodes from one down to another."""
     live, stack = {node}, [node]
     while stack:
         at = stack.pop()
@@ -70,11 +73,7 @@ def _between(builder: Builder, node: int, variable: int) -> list[int]:
             if arg not in live:
                 live.add(arg)
                 stack.append(arg)
-    return _ordered(builder, live)
-
-
-def _ordered(builder: Builder, live: set[int]) -> list[int]:
-    return sorted(live)  # arguments have smaller ids
+    return live
 
 
 def _trimmed(valuation: int, terms: tuple[Fraction, ...]) -> Series:
@@ -145,10 +144,14 @@ def _product(a: Series, b: Series) -> Series:
     start = a.valuation + b.valuation
     if not count:
         return Series(min(a.valuation + b.end, a.end + b.valuation, start + ORDER), ())
-    rows = [k for k in range(count) if a.terms[k]]
-    terms = []
-    for k in range(count):
-        terms.append(sum((a.terms[i] * b.terms[k - i] for i in rows if i <= k), _ZERO))
+    terms = [_ZERO] * count
+    others = [(k, c) for k, c in enumerate(b.terms[:count]) if c]
+    for i, c in enumerate(a.terms[:count]):
+        if c:
+            for k, d in others:
+                if i + k >= count:
+                    break
+                terms[i + k] += c * d
     return _trimmed(start, tuple(terms))
 
 
@@ -188,6 +191,12 @@ def _composed(coefficients: Callable[[int], Fraction], inner: Series) -> Series:
     """Return the sum of c_k*inner**k, for an inner series that vanishes at 0."""
     if inner.valuation < 1:
         raise NotExpandableError
+    if not any(inner.terms[1:]):  # a monomial: the coefficients as they are
+        first, step = inner.terms[0], inner.valuation
+        terms = [_ZERO] * inner.end
+        for k in range(-(-inner.end // step)):
+            terms[k * step] = coefficients(k) * first**k
+        return _trimmed(0, tuple(terms))
     count = -(-ORDER // inner.valuation)
     total = _constant(coefficients(count))
     for k in range(count - 1, -1, -1):
@@ -234,6 +243,11 @@ _FUNCTIONS: Final[dict[str, tuple[int, Callable[[int], Fraction]]]] = {
     "asinh": (0, lambda k: _asin(k) * (-1) ** (k // 2)),
 }
 """Function -> the point it is expanded at, and its coefficients there (DLMF chapter 4)."""
+
+
+_EXPANDABLE: Final = frozenset(
+    "rational add sub neg mul div pow sqrt cbrt tan tanh expit sech2 gauss".split()
+) | frozenset(_FUNCTIONS)
 
 
 def build(builder: Builder, series: Series, variable: int, count: int) -> int:

@@ -131,7 +131,7 @@ def alternatives(b: Builder, node: int, signs: Signs) -> Iterator[Alternative]:
         for form in found:
             if form.node == node:
                 continue
-            if form.holds and _keeps_domain(b, node, form.node):
+            if form.holds and _keeps_domain(b, node, form.node, signs):
                 yield Alternative(form.name, form.node, form.node)
             guarded = _near(b, node, form.node)
             yield Alternative(form.name, guarded, form.node, b.args[guarded][0], near=True)
@@ -154,9 +154,17 @@ def _near(b: Builder, node: int, other: int) -> int:
     return b.select(close, other, node)
 
 
-def _keeps_domain(b: Builder, old: int, new: int) -> bool:
-    """Whether all that has a domain in one formula is still in the other."""
-    return _partial(b, old) <= _partial(b, new)
+def _keeps_domain(b: Builder, old: int, new: int, signs: Signs) -> bool:
+    """Whether all that has a domain in one formula is still in the other, or exists by the ranges."""
+    return all(_exists(b, node, signs) for node in _partial(b, old) - _partial(b, new))
+
+
+def _exists(b: Builder, node: int, signs: Signs) -> bool:
+    """Whether the ranges say that a function has a value."""
+    op, args = b.ops[node], b.args[node]
+    if op in ("log", "log2", "log10", "sqrt", "pow"):
+        return signs.is_positive(args[0])
+    return op == "log1p" and signs.interval(args[0])[0] > -1
 
 
 def _partial(b: Builder, root: int) -> set[int]:
@@ -436,7 +444,10 @@ def _arc_tangents(b: Builder, x: int, y: int, signs: Signs) -> Iterator[_Form]:
     below = b.add(b.rational(1), b.mul(p, q))
     if signs.is_positive(below):
         yield _Form("arc tangents", b.call("atan", b.div(above, below)), True)
-    yield _Form("arc tangents", b.call("atan2", above, below), True)
+    angle = b.call("atan2", above, below)
+    yield _Form("arc tangents", angle, True)
+    finite = b.compare("lt", b.call("abs", below), b.named("inf"))
+    yield _Form("arc tangents", b.select(finite, angle, b.sub(x, y)), True)
 
 
 def _area_tangents(b: Builder, x: int, y: int, signs: Signs) -> Iterator[_Form]:

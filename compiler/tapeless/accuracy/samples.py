@@ -88,7 +88,8 @@ def true_values(program: Program, point: Sequence[float], dtype: str) -> list[fl
 
 def columns(points: Sequence[Sequence[float]], rows: int, dtype: str) -> Array:
     """Return points as an array of `(rows, points)`."""
-    found: Array = np.array(points, dtype).reshape(len(points), rows).T.copy()
+    with np.errstate(over="ignore"):  # an extreme double is an infinite float
+        found: Array = np.array(points, dtype).reshape(len(points), rows).T.copy()
     return found
 
 

@@ -61,9 +61,11 @@ _PATIENCE: Final = 3
 _BEAM: Final = 5
 _PLACES: Final = 6
 """Operations tried in one round."""
-_TRIALS: Final = 1500
+_QUOTIENTS: Final = 2
+"""Quotients of such operations, which are tried as a whole."""
+_TRIALS: Final = 800
 """Candidates measured."""
-_EXACT_WORK: Final = 120_000
+_EXACT_WORK: Final = 60_000
 """Operations in mpmath for finding where digits are lost."""
 _PRICE: Final = 0.01
 """Bits that an operation's worth of time counts as."""
@@ -412,7 +414,12 @@ def _successors(state: _State, field: _Trial, ranges: Ranges) -> Iterator[_State
     constant = graph.constants()
     values: list[Any] = [None] * len(graph)
     fill(graph, graph.reachable(program.roots), values, Field(field.lanes, dtype), constant)
-    for node in bad[:_PLACES]:
+    places = bad[:_PLACES]
+    lost = set(places)
+    places += [  # in a quotient of two errors of one origin neither is better alone
+        n for n, op in enumerate(graph.ops) if op == "div" and lost.intersection(graph.args[n])
+    ][:_QUOTIENTS]
+    for node in places:
         yield from _Place(state, field, node, values).tried(ranges)
 
 
