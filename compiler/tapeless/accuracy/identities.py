@@ -521,7 +521,11 @@ def _of_function(b: Builder, node: int, signs: Signs) -> Iterator[_Form]:
     if gap == b.sub(args[0], one) and b.ops[args[0]] not in ("add", "sub"):
         return
     if op == "log":
-        yield _Form("near one", b.call("log1p", gap), True)
+        closer = b.call("log1p", gap)
+        yield _Form("near one", closer, True)
+        # Far below one log1p is as bad there as log is near one.
+        close = b.compare("lt", b.call("abs", gap), b.rational(HALF))
+        yield _Form("near one", b.select(close, closer, node), True)
     elif op == "acos":
         half = b.mul(b.rational(HALF), b.neg(gap))
         yield _Form("arc cosine", b.mul(b.rational(2), b.call("asin", b.call("sqrt", half))), True)
