@@ -11,7 +11,7 @@ import pytest
 import tapeless as tl
 from tapeless.accuracy import identities
 from tapeless.accuracy.samples import collect
-from tapeless.accuracy.search import HELD_OUT, JUDGES, LIMIT, LOSS, search
+from tapeless.accuracy.search import HELD_OUT, JUDGES, LIMIT, LOSS, _is_same, search
 from tapeless.api import read
 from tapeless.assembly import build_kernel, module_source
 from tapeless.kinds import derive
@@ -177,10 +177,14 @@ def test_a_branch_not_taken_still_contributes_nothing():
 
 
 def test_comparisons_see_what_was_written():
-    # x + h - x is 0 in double where h is small, and a tie stays a tie: only values are computed in another way.
-    f, g = (tl.compile("where((x + 1) - x == 1, 1, 2)", accuracy=way) for way in (None, "search"))
-    x = np.array([1.0, 1e17, 0.1, 3e15])
-    assert (f(x) == g(x)).all()
+    program = derive(read("where(sin(x + h) - sin(x) > h, 0.5, sin(x + h) - sin(x))"), "forward", None)
+    found = search(program, "forward", (), {"x": (-3.0, 3.0), "h": (-1.0, 1.0)}, "float64")
+    assert found.report.replaced
+    graph = found.program.graph
+    [choice] = [node for node, op in enumerate(graph.ops) if op == "select"]
+    compared = {graph.ops[arg] for node in graph.args[graph.args[choice][0]] for arg in graph.args[node]}
+    assert compared == {"sin"}
+    assert graph.ops[graph.args[choice][2]] != "sub"
 
 
 def test_every_kernel_is_searched_after_differentiation():
@@ -265,6 +269,14 @@ def test_a_wrong_condition_is_seen_at_the_points_outside(monkeypatch):
     found = search(program, "forward", (), {"x": (-10.0, 9.999)}, "float64")
     for row in found.report.replaced:
         assert row.when, row
+
+
+def test_the_last_word_has_an_evaluation_with_many_digits():
+    program = read("x - sin(x)")
+    judges = collect(program, {"x": (0.01, 1.0)}, "float64", HELD_OUT, 24)
+    assert _is_same(program, judges, "float64")
+    for other in ("x**3/6", "(x - sin(x))*(1 + 1e-13)", "sqrt(-x)"):
+        assert not _is_same(read(other), judges, "float64")
 
 
 def test_the_same_again():
