@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import random
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ import pytest
 import tapeless as tl
 from tapeless.accuracy import identities
 from tapeless.accuracy.samples import collect
-from tapeless.accuracy.search import HELD_OUT, JUDGES, LIMIT, LOSS, _is_same, search
+from tapeless.accuracy.search import HELD_OUT, JUDGES, LIMIT, LOSS, _between, _cut, _is_same, search
 from tapeless.api import read
 from tapeless.assembly import build_kernel, module_source
 from tapeless.kinds import derive
@@ -269,6 +270,35 @@ def test_a_wrong_condition_is_seen_at_the_points_outside(monkeypatch):
     found = search(program, "forward", (), {"x": (-10.0, 9.999)}, "float64")
     for row in found.report.replaced:
         assert row.when, row
+
+
+def test_two_ways_are_joined_at_a_threshold_where_each_is_better_on_its_side(monkeypatch):
+    # Without its guard, the conjugate is as bad on the left as the difference is on the right.
+    def unguarded(builder, node, signs):
+        for made in identities.alternatives(builder, node, signs):
+            if made.near and made.name == "conjugate":
+                yield made._replace(node=made.form, when=None, near=False)
+
+    monkeypatch.setattr("tapeless.accuracy.search.alternatives", unguarded)
+    program = derive(read("sqrt(x**2 + 1) - x"), "forward", None)
+    found = search(program, "forward", (), {"x": (-1e6, 1e6)}, "float64")
+    assert [row.identity for row in found.report.replaced] == ["regimes"]
+    [row] = found.report.outputs
+    assert row.mean_before > 5
+    assert row.mean_after < 1
+    assert "select" in found.program.graph.ops
+
+
+def test_a_threshold_lies_between_its_points_and_is_short():
+    keys = np.arange(1.0, 13.0)
+    left, right = np.where(keys < 7, 0.0, 9.0), np.where(keys < 7, 9.0, 0.0)
+    cut = _cut(left, right, keys, 4.0)
+    assert cut is not None
+    assert 6 < cut <= 7
+    assert _cut(right, left, keys, 4.0) is None  # neither way gains
+    assert _cut(left, right, keys, 0.1) is None  # one way alone is as good
+    assert _between(1e-9, 1e-3) == Fraction("0.000001")
+    assert 1 < _between(1.0, math.nextafter(1.0, 2)) <= math.nextafter(1.0, 2)
 
 
 def test_the_last_word_has_an_evaluation_with_many_digits():

@@ -147,7 +147,9 @@ class TorchFunction:
 
 def _label(function: Function) -> str:
     """Return a name for the operators that says what they are, the same in every process."""
-    options = function.options._replace(assume=())
+    options = function.options
+    if options.accuracy is None:  # then ranges decide nothing
+        options = options._replace(assume=())
     digest = hashlib.sha256(repr((function.material, options)).encode()).hexdigest()[:12]
     name = function.name if function.name.isascii() else "formula"
     return f"{name}_{digest}"

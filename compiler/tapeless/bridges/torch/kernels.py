@@ -103,7 +103,8 @@ class _Derived(Kernels):
         self.face = Face.of(program)
         self.wrt = program.input_names()
         self._program = program
-        self._options = options._replace(wrt=None, assume=())
+        assume = options.assume if options.accuracy is not None else ()
+        self._options = options._replace(wrt=None, assume=assume)
         self._callers: dict[tuple[str, Names, str], Caller] = {}
 
     @property
