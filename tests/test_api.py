@@ -85,7 +85,7 @@ def test_what_cannot_be_compiled_is_said(source):
         ({"dtype": int}, "float64"),
         ({"threads": 0}, "threads"),
         ({"threads": True}, "threads"),
-        ({"accuracy": "search"}, "accuracy"),
+        ({"accuracy": "best"}, "accuracy"),
         ({"assume": {"x": "odd"}}, "assume"),
         ({"assume": {"x": (3, 1)}}, "assume"),
         ({"wrt": []}, "empty"),

@@ -66,8 +66,10 @@ def compile(
         `"nonnegative"`, `"nonpositive"`. The code is made for inputs in these ranges: guards and absolute values that
         they decide are left out, in derivatives too. Outside of them nothing is promised of the results. Of an input
         with a shape it holds for every element. Checks draw their points from the ranges.
-    accuracy : None
-        Reserved.
+    accuracy : {None, "search"}
+        With `"search"` each kernel is searched for sums that cancel on points from the ranges in `assume`, and other
+        ways to compute them are taken where that measurably gains; `accuracy_report` of the function tells of it. It
+        takes a few seconds for each kernel, once.
     threads : int, optional
         Upper limit of threads for one call.
     cc : str, optional

@@ -23,9 +23,9 @@ from tapeless.runtime.load import load
 from tapeless.runtime.signature import KernelSignature
 
 if TYPE_CHECKING:
+    from tapeless.accuracy.report import KernelAccuracy
     from tapeless.ir.program import Program
     from tapeless.targets.c.kernel import Kernel, Source
-    from tapeless.transforms.ranges import Assumed
 
 _LARGE: Final = 2000
 """Statements and stores of one kernel beyond which the compiler is asked for less."""
@@ -111,12 +111,33 @@ class Built(NamedTuple):
         The shared object.
     fast
         The extension with the fast caller, or None.
+    accuracy
+        What a search for accuracy did to each kernel, as `KernelAccuracy.to_json` wrote it; none without a search.
     """
 
     face: Face
     callers: dict[str, Caller]
     library: Library
     fast: Any = None
+    accuracy: tuple[dict[str, Any], ...] = ()
+
+
+class Lowered(NamedTuple):
+    """A kernel before it is emitted.
+
+    Attributes
+    ----------
+    kernel
+        Its statements.
+    program
+        What it computes.
+    accuracy
+        What a search did to it; None without a search.
+    """
+
+    kernel: Kernel
+    program: Program
+    accuracy: KernelAccuracy | None = None
 
 
 def assemble(members: Sequence[Member], name: str | None, options: Options) -> list[Built]:
@@ -155,14 +176,13 @@ def assemble(members: Sequence[Member], name: str | None, options: Options) -> l
                 program,
                 member.kinds if len(program.graph) <= _ALL_KINDS else member.kinds[:1],
                 member.wrt,
-                options.dtype,
+                options,
                 whole=len(member.kinds) > 1,
-                assume=options.assume,
             )
             for program, member in zip(programs, members, strict=True)
         ]
         source, payload = _emit(programs, kernels, name, options.dtype)
-    every = [kernel for group in kernels for kernel, _ in group]
+    every = [made.kernel for group in kernels for made in group]
     library = build_source(source, every, compiler, cache)
     warm.remember(cache, key, payload, library)
     return _load(payload, library, compiler, cache, options.threads)
@@ -182,9 +202,9 @@ def build_kernel(program: Program, kind: str, wrt: Wrt, options: Options) -> Cal
 
 
 def lower_kinds(
-    program: Program, kinds: Sequence[str], wrt: Wrt, dtype: str, *, whole: bool, assume: Assumed = ()
-) -> list[tuple[Kernel, Program]]:
-    """Derive and lower a program for each kind, with the derived program.
+    program: Program, kinds: Sequence[str], wrt: Wrt, options: Options, *, whole: bool
+) -> list[Lowered]:
+    """Derive and lower a program for each kind, searching for accuracy in between where that is asked for.
 
     With `whole`, a derivative that C cannot express is left out: its error is raised when it is asked for.
     """
@@ -194,8 +214,14 @@ def lower_kinds(
     found = []
     for kind in kinds:
         try:
-            derived = derive(program, kind, wrt, assume)
-            found.append((lower(derived, kind, dtype, assume), derived))
+            derived, accuracy = derive(program, kind, wrt, options.assume), None
+            if options.accuracy is not None:
+                from tapeless.accuracy.search import search
+
+                by = () if kind == "forward" else tuple(wrt or program.input_names())
+                derived, accuracy = search(derived, kind, by, dict(options.assume), options.dtype)
+            kernel = lower(derived, kind, options.dtype, options.assume)
+            found.append(Lowered(kernel, derived, accuracy))
         except DerivativeError:
             if not whole:
                 raise
@@ -208,16 +234,14 @@ def module_source(functions: Sequence[tuple[Program, Options]], kinds: Sequence[
 
     groups = []
     for program, options in functions:
-        lowered = lower_kinds(
-            program, kinds, options.wrt, options.dtype, whole=len(kinds) > 1, assume=options.assume
-        )
-        groups.append((program.name, [kernel for kernel, _ in lowered]))
+        lowered = lower_kinds(program, kinds, options.wrt, options, whole=len(kinds) > 1)
+        groups.append((program.name, [made.kernel for made in lowered]))
     return emit(groups, name)
 
 
 def _emit(
     programs: Sequence[Program],
-    kernels: Sequence[list[tuple[Kernel, Program]]],
+    kernels: Sequence[list[Lowered]],
     name: str | None,
     dtype: str,
 ) -> tuple[Source, dict[str, Any]]:
@@ -226,7 +250,7 @@ def _emit(
     from tapeless.targets.c.emit import emit
 
     source = emit(
-        [(p.name, [kernel for kernel, _ in ks]) for p, ks in zip(programs, kernels, strict=True)],
+        [(p.name, [made.kernel for made in ks]) for p, ks in zip(programs, kernels, strict=True)],
         name or programs[0].name,
     )
     symbols = dict(source.symbols)
@@ -239,9 +263,11 @@ def _emit(
                 dtype,
                 nanoseconds(kernel, vectorised=_size(kernel) <= _LARGE),
             ).to_json()
-            for kernel, derived in group
+            for kernel, derived, _ in group
         }
-        rows.append({**Face.of(program).to_json(), "kernels": signatures})
+        row = {**Face.of(program).to_json(), "kernels": signatures}
+        searched = [made.accuracy.to_json() for made in group if made.accuracy is not None]
+        rows.append({**row, "accuracy": searched} if searched else row)
     return source, {"functions": rows}
 
 
@@ -298,7 +324,7 @@ def point_library(
 
     made = program()
     # The program's inputs are others than the function's: `program` sees to what is assumed of those.
-    [(kernel, _)] = lower_kinds(made, ("forward",), (), options.dtype, whole=False)
+    [(kernel, _, _)] = lower_kinds(made, ("forward",), (), options._replace(assume=()), whole=False)
     source = emit([(made.name, [kernel])], made.name)
     [(_, symbol)] = source.symbols
     text = source.text + point.source(f"{symbol}_lanes", *counts)
@@ -331,6 +357,7 @@ def _load(
             {kind: Caller(pointers[s.symbol], s, drive, fast) for kind, s in group.items()},
             library,
             fast,
+            tuple(row.get("accuracy", ())),
         )
         for row, group in zip(payload["functions"], signatures, strict=True)
     ]

@@ -189,6 +189,44 @@ _BUILDING: Final[Sequence[Callable[[Any], Any]]] = (
 )
 
 
+_SIGNS: Final = ("real", "positive", "nonnegative", "negative", "nonpositive")
+
+
+def _assumed(
+    _ctx: click.Context, _param: click.Parameter, values: tuple[str, ...]
+) -> dict[str, str | tuple[float, float]]:
+    """Read "x=positive" and "x=0.1:3"."""
+    found: dict[str, str | tuple[float, float]] = {}
+    for value in values:
+        name, _, what = value.partition("=")
+        if what.strip() in _SIGNS and name.strip():
+            found[name.strip()] = what.strip()
+            continue
+        low, _, high = what.partition(":")
+        try:
+            found[name.strip()] = float(low), float(high)
+        except ValueError:
+            raise click.BadParameter(f"{value!r} is not of the form x=positive or x=0.1:3") from None
+    return found
+
+
+_SEARCHING: Final[Sequence[Callable[[Any], Any]]] = (
+    click.option(
+        "--accuracy",
+        type=click.Choice(["search"]),
+        help="Search for sums that cancel and for better ways to compute them, and report on it.",
+    ),
+    click.option(
+        "--assume",
+        "assume",
+        multiple=True,
+        metavar="X=SIGN|LOW:HIGH",
+        callback=_assumed,
+        help="What is known of an input, as in x=positive or x=0.1:3; may be repeated.",
+    ),
+)
+
+
 def _with(options: Sequence[Callable[[Any], Any]]) -> Callable[[_F], _F]:
     def decorate(function: _F) -> _F:
         for option in reversed(options):
@@ -211,6 +249,7 @@ def _one(formula: str | None, from_file: str | None) -> str:
 @command.command("compile")
 @_with(_SHARED)
 @_with(_BUILDING)
+@_with(_SEARCHING)
 @click.option(
     "-o", "--output", metavar="DIR", help="Write C source, header, library and Python module there."
 )
@@ -224,6 +263,8 @@ def compile_command(
     dtype: str,
     cc: str | None,
     cache: bool,
+    accuracy: str | None,
+    assume: dict[str, str | tuple[float, float]],
     output: str | None,
 ) -> None:
     """Compile FORMULA: into the cache, or with -o into a folder of files that need no tapeless."""
@@ -232,12 +273,22 @@ def compile_command(
     if output == "-":
         raise click.UsageError("-o writes several files and needs a folder, not standard output")
     function: Function = tapeless.compile(
-        _one(formula, from_file), name=name, inputs=inputs, wrt=wrt, dtype=dtype, cc=cc, cache=cache
+        _one(formula, from_file),
+        name=name,
+        inputs=inputs,
+        wrt=wrt,
+        dtype=dtype,
+        assume=assume,
+        accuracy=accuracy,
+        cc=cc,
+        cache=cache,
     )
     if output is None:
         _show_compiled(function)
     else:
         _show_exported(function, function.export(output))
+    if accuracy is not None:
+        click.echo(f"\n{function.accuracy_report}")
 
 
 def _show_compiled(function: Function) -> None:
@@ -282,6 +333,7 @@ def _show_exported(function: Function, folder: Path) -> None:
 
 @command.command()
 @_with(_SHARED)
+@_with(_SEARCHING)
 @click.option("--latex", is_flag=True, help="Print LaTeX.")
 def derive(
     *,
@@ -290,6 +342,8 @@ def derive(
     name: str | None,
     inputs: tuple[str, ...] | None,
     wrt: tuple[str, ...] | None,
+    accuracy: str | None,
+    assume: dict[str, str | tuple[float, float]],
     latex: bool,
 ) -> None:
     """Print the forward and the backward formulas of FORMULA. Needs no C compiler."""
@@ -300,6 +354,32 @@ def derive(
         return
     click.echo(f"{_head(program)}\n")
     _show_formulas(program, wanted)
+    if accuracy is not None:
+        _show_search(program, wanted, assume)
+
+
+def _show_search(
+    program: Program, wrt: Sequence[str], assume: Mapping[str, str | tuple[float, float]]
+) -> None:
+    """Print what a search for accuracy finds in value and backward."""
+    from tapeless.accuracy.report import AccuracyReport
+    from tapeless.accuracy.search import search
+    from tapeless.kinds import derive as derivative
+    from tapeless.options import read_options
+
+    options = read_options(assume=assume, accuracy="search")
+    known = program.input_names()
+    for name, _ in options.assume:
+        if name not in known:
+            raise ArgumentError(
+                f"--assume names {name!r}; the inputs of {program.name} are {', '.join(known)}"
+            )
+    ranges = dict(options.assume)
+    found = [
+        search(derivative(program, kind, wrt), kind, by, ranges, options.dtype).report
+        for kind, by in (("forward", ()), ("backward", tuple(wrt)))
+    ]
+    click.echo(f"\n{AccuracyReport(program.name, options.dtype, tuple(found))}")
 
 
 def _program(text: str, name: str | None, inputs: tuple[str, ...] | None) -> Program:
@@ -394,6 +474,7 @@ def _ranges(
 @command.command()
 @_with(_SHARED)
 @_with(_BUILDING)
+@_with(_SEARCHING)
 @click.option(
     "--range",
     "ranges",
@@ -416,6 +497,8 @@ def check(
     dtype: str,
     cc: str | None,
     cache: bool,
+    accuracy: str | None,
+    assume: dict[str, str | tuple[float, float]],
     ranges: dict[str, tuple[float, float]],
     points: int,
     seed: int,
@@ -428,7 +511,15 @@ def check(
     import tapeless
 
     function: Function = tapeless.compile(
-        _one(formula, from_file), name=name, inputs=inputs, wrt=wrt, dtype=dtype, cc=cc, cache=cache
+        _one(formula, from_file),
+        name=name,
+        inputs=inputs,
+        wrt=wrt,
+        dtype=dtype,
+        assume=assume,
+        accuracy=accuracy,
+        cc=cc,
+        cache=cache,
     )
     _check_ranges(function, ranges)
     try:
@@ -439,6 +530,8 @@ def check(
     singular = function.singularities()
     if singular:
         click.echo(f"\nnot differentiable:\n{singular}")
+    if accuracy is not None:
+        click.echo(f"\n{function.accuracy_report}")
     if not checked.ok:
         ctx.exit(1)
 

@@ -116,12 +116,7 @@ def export(functions: Sequence[tuple[Program, Options]], name: str, folder: str 
     files = files_of(name)
     options = functions[0][1]
     groups = [
-        [
-            kernel
-            for kernel, _ in lower_kinds(
-                program, TOGETHER, chosen.wrt, chosen.dtype, whole=True, assume=chosen.assume
-            )
-        ]
+        [made.kernel for made in lower_kinds(program, TOGETHER, chosen.wrt, chosen, whole=True)]
         for program, chosen in functions
     ]
     source = emit(

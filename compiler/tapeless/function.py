@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     import sympy
 
+    from tapeless.accuracy.report import AccuracyReport
     from tapeless.bridges.dask import Chunked
     from tapeless.bridges.jax import JaxFunction
     from tapeless.bridges.scipy.objective import Objective
@@ -60,6 +61,7 @@ class Function:
 
     __slots__ = (
         "__weakref__",
+        "_accuracy",
         "_bridged",
         "_callers",
         "_face",
@@ -88,6 +90,7 @@ class Function:
         self._forward = self._callers["forward", self.wrt]
         # What the fast caller looks calls up in, see `_enter`.
         self._fast: Any = None
+        self._accuracy: list[dict[str, Any]] = []
         # What bridges have made of this function: they are asked for it again and again.
         self._bridged: dict[str, Any] = {}
 
@@ -101,8 +104,11 @@ class Function:
         callers = {(kind, wrt): caller for kind, caller in built.callers.items()}
         fast = built.fast.specialise(cls) if built.fast is not None else None
         if fast is None:
-            return cls(face, options, material, read, callers)
+            plain = cls(face, options, material, read, callers)
+            plain._accuracy += built.accuracy
+            return plain
         made: Function = fast(face, options, material, read, callers)
+        made._accuracy += built.accuracy
         made._fast = built.fast.Table(made.input_names, len(face.outputs))
         for kind, caller in built.callers.items():
             made._enter(kind, None, caller)
@@ -526,17 +532,24 @@ class Function:
         from tapeless.assembly import lower_kinds
         from tapeless.targets.c.counts import op_counts
 
-        [(kernel, _)] = lower_kinds(
-            self.program,
-            (kind_of(kind).name,),
-            self._options.wrt,
-            self.dtype,
-            whole=False,
-            assume=self._options.assume,
+        [(kernel, _, _)] = lower_kinds(
+            self.program, (kind_of(kind).name,), self._options.wrt, self._options, whole=False
         )
         return op_counts(kernel)
 
     # ---- trust and use elsewhere
+
+    @property
+    def accuracy_report(self) -> AccuracyReport | None:
+        """What `accuracy="search"` replaced in the kernels made so far, and what that gained; None without a search.
+
+        Derivatives other than backward are searched when they are first called, and stand in the report from then on.
+        """
+        if self._options.accuracy is None:
+            return None
+        from tapeless.accuracy.report import AccuracyReport
+
+        return AccuracyReport.of(self.name, self.dtype, self._accuracy)
 
     def check(self, *primals: Any, **options: Any) -> CheckReport:
         """Compare values and gradients with mpmath and with numerical gradients; see `tapeless.testing.check`."""
@@ -863,6 +876,7 @@ class Function:
             member = Member(self._material, lambda: self.program, (kind,), wanted)
             [built] = assemble([member], None, self._options)
             found = self._callers[kind, wanted] = built.callers[kind]
+            self._accuracy += built.accuracy
         if self._fast is not None:
             self._enter(kind, wrt, found)
         return found

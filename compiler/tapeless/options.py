@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
-from tapeless.errors import ArgumentError, UnsupportedError
+from tapeless.errors import ArgumentError
 from tapeless.runtime.light import NamedTuple
 
 DTYPES: Final = ("float64", "float32")
+ACCURACIES: Final = (None, "search")
 Range = tuple[float, float]
 _LEAST: Final = 5e-324
 """The smallest positive number: a range includes its ends, and what is positive is not 0."""
@@ -31,14 +32,16 @@ class Options(NamedTuple):
     wrt
         Names of the inputs that are differentiated, in the order given; None for all.
     assume
-        Ranges of inputs: (name, (lo, hi)), the ends included. The code is made for them, and checks draw their points
-        there.
+        Ranges of inputs: (name, (lo, hi)), the ends included. The code is made for them; checks and the search for
+        accuracy draw their points there.
     threads
         Upper limit of threads for one call; None leaves the choice to the library.
     cc
         The C compiler, or None to look for one.
     cache
         Whether libraries are kept on disk.
+    accuracy
+        None, or `"search"`: kernels are searched for sums that cancel, and for better ways to compute them.
     """
 
     dtype: str = "float64"
@@ -47,14 +50,18 @@ class Options(NamedTuple):
     threads: int | None = None
     cc: str | None = None
     cache: bool = True
+    accuracy: str | None = None
 
     def key(self) -> dict[str, Any]:
         """Return what decides the emitted code, for cache keys."""
-        return {
+        found: dict[str, Any] = {
             "dtype": self.dtype,
             "wrt": list(self.wrt) if self.wrt is not None else None,
             "assume": [[name, low, high] for name, (low, high) in self.assume],
         }
+        if self.accuracy is not None:
+            found["accuracy"] = self.accuracy
+        return found
 
 
 def read_options(
@@ -73,13 +80,9 @@ def read_options(
     ------
     ArgumentError
         For a value that no option takes.
-    UnsupportedError
-        For an accuracy other than the default.
     """
-    if accuracy is not None:
-        raise UnsupportedError(
-            f"accuracy={accuracy!r} is not available; leave it out: every rule is accurate to a few ulp"
-        )
+    if accuracy not in ACCURACIES:
+        raise ArgumentError(f"accuracy must be one of {', '.join(map(repr, ACCURACIES))}, not {accuracy!r}")
     if threads is not None and (isinstance(threads, bool) or not isinstance(threads, int) or threads < 1):
         raise ArgumentError(f"threads must be None or a positive integer, not {threads!r}")
     if cc is not None and not isinstance(cc, str):
@@ -95,6 +98,7 @@ def read_options(
         threads=threads,
         cc=cc,
         cache=bool(cache),
+        accuracy=accuracy,
     )
 
 

@@ -430,3 +430,13 @@ def test_export_and_make_fx(line):
 def test_tracing_records_the_operator(line):
     traced = torch.jit.trace(lambda x: line(x, x, 1.0), (tensor(3),))
     close(traced(tensor(5)), tensor(5) ** 2 + 1)
+
+
+def test_functions_searched_over_other_ranges_are_other_operators():
+    text = "f(x) = exp(x) - 2 + exp(-x)"
+    near, far = (
+        tl.compile(text, accuracy="search", assume={"x": ends}).to_torch() for ends in ((-2, 2), (1, 2))
+    )
+    x = torch.tensor(1e-6, dtype=torch.float64)
+    assert near(x).item() == pytest.approx(1e-12 + 1e-24 / 12, rel=1e-15)
+    assert far(x).item() != near(x).item()  # nothing cancels in its range, so nothing was replaced
