@@ -124,7 +124,7 @@ def test_the_emulation_gives_what_the_kernel_gives_but_for_ulps(dtype):
     module = tl.compile_module({f"f{k}": text for k, text in enumerate(TEXTS)}, dtype=dtype)
     for k in range(len(TEXTS)):
         function = module[f"f{k}"]
-        program = _ready(function.program)
+        program = _ready(function.program, {})
         source = np.random.default_rng(k)
         lanes = source.uniform(0.1, 3.0, (program.lanes, 64)).astype(dtype)
         [result] = results_of(program, lanes, dtype)

@@ -78,9 +78,8 @@ def test_many_outputs_are_not_all_shown():
     assert "and 28 more" in text
 
 
-def test_the_ranges_are_part_of_the_key_where_they_decide_the_code():
-    plain, other = (read_options(assume={"x": ends}).key() for ends in ((0.0, 1.0), (0.0, 2.0)))
-    assert plain == other == read_options().key()
+def test_the_search_and_its_ranges_are_part_of_the_key():
+    plain = read_options(assume={"x": (0.0, 1.0)}).key()
     one, two = (
         read_options(assume={"x": ends}, accuracy="search").key() for ends in ((0.0, 1.0), (0.0, 2.0))
     )
