@@ -796,16 +796,30 @@ def round_constant(graph: Graph, node: int, dtype: str = "float64") -> float:
     dtype
         `"float64"` or `"float32"`; a float32 comes as the float of equal value.
     """
+    return nearest(_constant(graph, node), dtype)
+
+
+def rest_of_constant(graph: Graph, node: int, value: float, dtype: str = "float64") -> float:
+    """Return what the rounding of a constant node to `value` left out; 0 where that is no number."""
+    if graph.is_boolean(node) or not math.isfinite(value):
+        return 0.0
+    exact = _constant(graph, node)
+    rest = nearest(exact - (Fraction(value) if isinstance(exact, Fraction) else value), dtype)
+    return rest if math.isfinite(rest) else 0.0
+
+
+def _constant(graph: Graph, node: int) -> Any:
+    """Return a constant node as an exact number, or one of more digits than any dtype has."""
     payload = graph.payloads[node]
     if isinstance(payload, Fraction):
-        return nearest(payload, dtype)
+        return payload
     if any(graph.ops[n] == "input" for n in graph.reachable([node])):
         raise ArgumentError(f"node {node} depends on an input, so it is no constant")
 
     def compute(bits: int) -> list[Any]:
         return evaluate_nodes(graph, [node], [], context_of_bits(bits))
 
-    return nearest(_settle(compute, 140, 110)[0], dtype)
+    return _settle(compute, 140, 110)[0]
 
 
 # ---------------------------------------------------------------- slopes without our rules
