@@ -29,6 +29,7 @@ NEEDS: Final[dict[str, tuple[str, ...]]] = {
     "exp_parts": ("mad", "bits"),
     "exp_near_0": ("mad",),
     "exp": ("exp_parts", "exp_near_0"),
+    "exp_gap": ("exp",),
     "exp_falling": ("exp_parts", "exp_near_0"),
     "expm1": ("exp_parts", "exp_near_0"),
     "tanh": ("exp_falling",),
@@ -44,6 +45,7 @@ NEEDS: Final[dict[str, tuple[str, ...]]] = {
     "log1p": ("log_parts",),
     "pow": ("exp_parts", "exp_near_0", "log_parts", "left_out"),
     "softplus": ("exp_falling", "log1p"),
+    "products": ("left_out",),
     "norm_parts": ("mad", "bits"),
     "norm2": ("norm_parts",),
     "norm3": ("norm_parts",),
@@ -62,7 +64,7 @@ NORMS: Final = frozenset(("norm2", "norm3"))
 """Lengths of vectors."""
 
 OWN: Final = NORMS | frozenset(
-    "exp expm1 tanh sech2 expit gauss erfc erf log log1p softplus pow sin cos".split()
+    "exp expm1 tanh sech2 expit gauss erfc erf log log1p softplus pow sin cos exp_gap products".split()
 )
 """Operations of a kernel that become a call of one of these functions."""
 
