@@ -130,7 +130,7 @@ INLINE double vm_cos_any(double x)
 }
 
 /* Angles from here on are computed with what rounding them left out. */
-#define VM_ANGLE_LONG 411774.0
+#define VM_ANGLE_LONG 205887.0
 
 INLINE uint64_t vm_is_long(double x)
 {

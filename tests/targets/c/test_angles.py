@@ -22,7 +22,7 @@ ANGLES = {
 }
 DIGITS = {"float64": 9, "float32": 6}
 """Decimal powers up to which the inputs go: angles up to some 2**60 and 2**40."""
-LONG = {"float64": 411774.0, "float32": 51471.0}
+LONG = {"float64": 205887.0, "float32": 51471.0}
 
 
 def wild(dtype, count=60):
@@ -75,7 +75,7 @@ def test_they_do_not_change_their_neighbours():
     assert np.array_equal(beside[5], results(function, a[5:6], b[5:6])[0])
 
 
-@pytest.mark.parametrize("angle", [1.5, 4e5, 4.2e5, 1.7e6, 1e9])
+@pytest.mark.parametrize("angle", [1.5, 2e5, 2.1e5, 1.7e6, 1e9])
 def test_an_exact_angle_is_as_it_was(angle):
     """Twice a number is exact: both ways to it have the same bits."""
     x = np.array([angle])

@@ -3,7 +3,7 @@
 A sine forgets its angle but for the rest of its turns: where x*t is 1e18, its last place is worth 20 turns, and the
 sine of the rounded product has nothing to do with that of the product. So the second loop carries beside an angle
 what the operations that lead to it rounded away, and its sine is that of both together. The first loop does
-without, and leaves an angle with a rest to the second from 2**18 quarter turns on, where a rounding is 3e-11. A
+without, and leaves an angle with a rest to the second from 2**17 quarter turns on, where a rounding is 1.5e-11. A
 point's values are the same whichever loop computes its neighbours.
 
 Sources: Knuth, The Art of Computer Programming 2, section 4.2.2, theorem B, for sums; the rests of products and

@@ -222,7 +222,7 @@ _FLOAT64: Final[dict[str, str | tuple[str, ...]]] = {
     ),
     "angle_max": "1647099.0",  # 2**20*pi/2
     "angle_max_short": "1647099.0",
-    "angle_long": "411774.0",  # 2**18*pi/2
+    "angle_long": "205887.0",  # 2**17*pi/2
     "top": "63",
     "sign_bit": "UINT64_C(0x8000000000000000)",
     "two_thirds": "0.6666666666666666",
