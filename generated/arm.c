@@ -88,10 +88,8 @@ INLINE double vm_cos_near_0(double r)
 }
 
 /* In quarter n of the circle: sin(r), cos(r), -sin(r), -cos(r). */
-INLINE double vm_sin(double x)
+INLINE double vm_sin_turned(double t, double r)
 {
-    const double t = vm_quarters(x);
-    const double r = vm_angle(x, t);
     const uint64_t n = vm_bits(t);
     const double s = vm_sin_near_0(r);
     const double c = vm_cos_near_0(r);
@@ -99,16 +97,15 @@ INLINE double vm_sin(double x)
     return vm_real(y ^ (n >> 1) << 63);
 }
 
-INLINE double vm_sin_any(double x)
+INLINE double vm_sin(double x)
 {
-    return vm_is_far(x) ? sin(x) : vm_sin(x);
+    const double t = vm_quarters(x);
+    return vm_sin_turned(t, vm_angle(x, t));
 }
 
 /* In quarter n of the circle: cos(r), -sin(r), -cos(r), sin(r). */
-INLINE double vm_cos(double x)
+INLINE double vm_cos_turned(double t, double r)
 {
-    const double t = vm_quarters(x);
-    const double r = vm_angle(x, t);
     const uint64_t n = vm_bits(t);
     const double s = vm_sin_near_0(r);
     const double c = vm_cos_near_0(r);
@@ -116,12 +113,54 @@ INLINE double vm_cos(double x)
     return vm_real(y ^ ((n + 1) >> 1) << 63);
 }
 
+INLINE double vm_cos(double x)
+{
+    const double t = vm_quarters(x);
+    return vm_cos_turned(t, vm_angle(x, t));
+}
+
+INLINE double vm_sin_any(double x)
+{
+    return vm_is_far(x) ? sin(x) : vm_sin(x);
+}
+
 INLINE double vm_cos_any(double x)
 {
     return vm_is_far(x) ? cos(x) : vm_cos(x);
 }
 
-/* The same for points with angles so large that their reduction is the C library's. */
+/* Angles from here on are computed with what rounding them left out. */
+#define VM_ANGLE_LONG 205887.0
+
+INLINE uint64_t vm_is_long(double x)
+{
+    return fabs(x) > VM_ANGLE_LONG;
+}
+
+/* Of x + e, where x is long. */
+INLINE double vm_sin_beside(double x, double e)
+{
+    const double t = vm_quarters(x);
+    const double r = vm_angle(x, t);
+    const double rest = fabs(e) < fabs(x) ? e : 0.0;
+    if (!vm_is_far(x))
+        return vm_sin_turned(t, vm_is_long(x) ? r + rest : r);
+    return sin(x)*cos(rest) + cos(x)*sin(rest);
+}
+
+/* Of x + e, where x is long. */
+INLINE double vm_cos_beside(double x, double e)
+{
+    const double t = vm_quarters(x);
+    const double r = vm_angle(x, t);
+    const double rest = fabs(e) < fabs(x) ? e : 0.0;
+    if (!vm_is_far(x))
+        return vm_cos_turned(t, vm_is_long(x) ? r + rest : r);
+    return cos(x)*cos(rest) - sin(x)*sin(rest);
+}
+
+/* The same for points with angles so large that their reduction is the C library's, and that what rounding them left
+ * out counts. */
 RARE void arm_forward_far(ptrdiff_t i_start, ptrdiff_t i_end, const double *restrict q1,
                           const double *restrict q2, const double *restrict l1,
                           const double *restrict l2, double *restrict x, double *restrict y)
@@ -133,9 +172,13 @@ RARE void arm_forward_far(ptrdiff_t i_start, ptrdiff_t i_end, const double *rest
         const double v3 = l2[i];
 
         const double t0 = v0 + v1;
+        const double t1 = t0 - v0;
+        const double t2 = v0 - (t0 - t1) + (v1 - t1);
+        const double t3 = v2*vm_cos_any(v0) + v3*vm_cos_beside(t0, t2);
+        const double t4 = v2*vm_sin_any(v0) + v3*vm_sin_beside(t0, t2);
 
-        x[i] = v2*vm_cos_any(v0) + v3*vm_cos_any(t0);
-        y[i] = v2*vm_sin_any(v0) + v3*vm_sin_any(t0);
+        x[i] = t3;
+        y[i] = t4;
     }
 }
 
@@ -160,7 +203,7 @@ void arm_forward(ptrdiff_t n, const double *restrict q1, const double *restrict 
 
             const double t0 = v0 + v1;
 
-            any_far |= vm_is_far(v0) | vm_is_far(t0);
+            any_far |= vm_is_long(t0) | vm_is_far(v0);
 
             x[i] = v2*vm_cos(v0) + v3*vm_cos(t0);
             y[i] = v2*vm_sin(v0) + v3*vm_sin(t0);
@@ -170,7 +213,8 @@ void arm_forward(ptrdiff_t n, const double *restrict q1, const double *restrict 
     }
 }
 
-/* The same for points with angles so large that their reduction is the C library's. */
+/* The same for points with angles so large that their reduction is the C library's, and that what rounding them left
+ * out counts. */
 RARE void arm_backward_far(ptrdiff_t i_start, ptrdiff_t i_end, const double *restrict q1,
                            const double *restrict q2, const double *restrict l1,
                            const double *restrict l2, const double *restrict x_bar,
@@ -188,15 +232,17 @@ RARE void arm_backward_far(ptrdiff_t i_start, ptrdiff_t i_end, const double *res
 
         const double t0 = vm_cos_any(v0);
         const double t1 = v0 + v1;
-        const double t2 = vm_cos_any(t1);
-        const double t3 = vm_sin_any(v0);
-        const double t4 = vm_sin_any(t1);
-        const double t5 = v3*(v5*t2 - v4*t4);
+        const double t2 = t1 - v0;
+        const double t3 = v0 - (t1 - t2) + (v1 - t2);
+        const double t4 = vm_cos_beside(t1, t3);
+        const double t5 = vm_sin_any(v0);
+        const double t6 = vm_sin_beside(t1, t3);
+        const double t7 = v3*(v5*t4 - v4*t6);
 
-        q1_bar[i] = v2*(v5*t0 - v4*t3) + t5;
-        q2_bar[i] = t5;
-        l1_bar[i] = v5*t3 + v4*t0;
-        l2_bar[i] = v5*t4 + v4*t2;
+        q1_bar[i] = v2*(v5*t0 - v4*t5) + t7;
+        q2_bar[i] = t7;
+        l1_bar[i] = v5*t5 + v4*t0;
+        l2_bar[i] = v5*t6 + v4*t4;
     }
 }
 
@@ -232,7 +278,7 @@ void arm_backward(ptrdiff_t n, const double *restrict q1, const double *restrict
             const double t4 = vm_sin(t1);
             const double t5 = v3*(v5*t2 - v4*t4);
 
-            any_far |= vm_is_far(v0) | vm_is_far(t1);
+            any_far |= vm_is_long(t1) | vm_is_far(v0);
 
             q1_bar[i] = v2*(v5*t0 - v4*t3) + t5;
             q2_bar[i] = t5;
@@ -245,7 +291,8 @@ void arm_backward(ptrdiff_t n, const double *restrict q1, const double *restrict
     }
 }
 
-/* The same for points with angles so large that their reduction is the C library's. */
+/* The same for points with angles so large that their reduction is the C library's, and that what rounding them left
+ * out counts. */
 RARE void arm_forward_backward_far(ptrdiff_t i_start, ptrdiff_t i_end, const double *restrict q1,
                                    const double *restrict q2, const double *restrict l1,
                                    const double *restrict l2, const double *restrict x_bar,
@@ -264,17 +311,19 @@ RARE void arm_forward_backward_far(ptrdiff_t i_start, ptrdiff_t i_end, const dou
 
         const double t0 = vm_cos_any(v0);
         const double t1 = v0 + v1;
-        const double t2 = vm_cos_any(t1);
-        const double t3 = vm_sin_any(v0);
-        const double t4 = vm_sin_any(t1);
-        const double t5 = v3*(v5*t2 - v4*t4);
+        const double t2 = t1 - v0;
+        const double t3 = v0 - (t1 - t2) + (v1 - t2);
+        const double t4 = vm_cos_beside(t1, t3);
+        const double t5 = vm_sin_any(v0);
+        const double t6 = vm_sin_beside(t1, t3);
+        const double t7 = v3*(v5*t4 - v4*t6);
 
-        x[i]      = v2*t0 + v3*t2;
-        y[i]      = v2*t3 + v3*t4;
-        q1_bar[i] = v2*(v5*t0 - v4*t3) + t5;
-        q2_bar[i] = t5;
-        l1_bar[i] = v5*t3 + v4*t0;
-        l2_bar[i] = v5*t4 + v4*t2;
+        x[i]      = v2*t0 + v3*t4;
+        y[i]      = v2*t5 + v3*t6;
+        q1_bar[i] = v2*(v5*t0 - v4*t5) + t7;
+        q2_bar[i] = t7;
+        l1_bar[i] = v5*t5 + v4*t0;
+        l2_bar[i] = v5*t6 + v4*t4;
     }
 }
 
@@ -312,7 +361,7 @@ void arm_forward_backward(ptrdiff_t n, const double *restrict q1, const double *
             const double t4 = vm_sin(t1);
             const double t5 = v3*(v5*t2 - v4*t4);
 
-            any_far |= vm_is_far(v0) | vm_is_far(t1);
+            any_far |= vm_is_long(t1) | vm_is_far(v0);
 
             x[i]      = v2*t0 + v3*t2;
             y[i]      = v2*t3 + v3*t4;

@@ -127,10 +127,8 @@ INLINE double vm_cos_near_0(double r)
 }
 
 /* In quarter n of the circle: sin(r), cos(r), -sin(r), -cos(r). */
-INLINE double vm_sin(double x)
+INLINE double vm_sin_turned(double t, double r)
 {
-    const double t = vm_quarters(x);
-    const double r = vm_angle(x, t);
     const uint64_t n = vm_bits(t);
     const double s = vm_sin_near_0(r);
     const double c = vm_cos_near_0(r);
@@ -138,16 +136,15 @@ INLINE double vm_sin(double x)
     return vm_real(y ^ (n >> 1) << 63);
 }
 
-INLINE double vm_sin_any(double x)
+INLINE double vm_sin(double x)
 {
-    return vm_is_far(x) ? sin(x) : vm_sin(x);
+    const double t = vm_quarters(x);
+    return vm_sin_turned(t, vm_angle(x, t));
 }
 
 /* In quarter n of the circle: cos(r), -sin(r), -cos(r), sin(r). */
-INLINE double vm_cos(double x)
+INLINE double vm_cos_turned(double t, double r)
 {
-    const double t = vm_quarters(x);
-    const double r = vm_angle(x, t);
     const uint64_t n = vm_bits(t);
     const double s = vm_sin_near_0(r);
     const double c = vm_cos_near_0(r);
@@ -155,12 +152,44 @@ INLINE double vm_cos(double x)
     return vm_real(y ^ ((n + 1) >> 1) << 63);
 }
 
-INLINE double vm_cos_any(double x)
+INLINE double vm_cos(double x)
 {
-    return vm_is_far(x) ? cos(x) : vm_cos(x);
+    const double t = vm_quarters(x);
+    return vm_cos_turned(t, vm_angle(x, t));
 }
 
-/* The same for points with angles so large that their reduction is the C library's. */
+/* Angles from here on are computed with what rounding them left out. */
+#define VM_ANGLE_LONG 205887.0
+
+INLINE uint64_t vm_is_long(double x)
+{
+    return fabs(x) > VM_ANGLE_LONG;
+}
+
+/* Of x + e, where x is long. */
+INLINE double vm_sin_beside(double x, double e)
+{
+    const double t = vm_quarters(x);
+    const double r = vm_angle(x, t);
+    const double rest = fabs(e) < fabs(x) ? e : 0.0;
+    if (!vm_is_far(x))
+        return vm_sin_turned(t, vm_is_long(x) ? r + rest : r);
+    return sin(x)*cos(rest) + cos(x)*sin(rest);
+}
+
+/* Of x + e, where x is long. */
+INLINE double vm_cos_beside(double x, double e)
+{
+    const double t = vm_quarters(x);
+    const double r = vm_angle(x, t);
+    const double rest = fabs(e) < fabs(x) ? e : 0.0;
+    if (!vm_is_far(x))
+        return vm_cos_turned(t, vm_is_long(x) ? r + rest : r);
+    return cos(x)*cos(rest) - sin(x)*sin(rest);
+}
+
+/* The same for points with angles so large that their reduction is the C library's, and that what rounding them left
+ * out counts. */
 RARE void damped_forward_far(ptrdiff_t i_start, ptrdiff_t i_end, const double *restrict A,
                              const double *restrict g, const double *restrict w,
                              const double *restrict t, double *restrict out)
@@ -172,8 +201,9 @@ RARE void damped_forward_far(ptrdiff_t i_start, ptrdiff_t i_end, const double *r
         const double v3 = t[i];
 
         const double t0 = v2*v3;
+        const double t1 = vm_cos_beside(t0, fma(v2, v3, -t0));
 
-        out[i] = v0*vm_exp(-(v1*v3))*vm_cos_any(t0);
+        out[i] = v0*vm_exp(-(v1*v3))*t1;
     }
 }
 
@@ -196,7 +226,7 @@ void damped_forward(ptrdiff_t n, const double *restrict A, const double *restric
 
             const double t0 = v2*v3;
 
-            any_far |= vm_is_far(t0);
+            any_far |= vm_is_long(t0);
 
             out[i] = v0*vm_exp(-(v1*v3))*vm_cos(t0);
         }
@@ -205,7 +235,8 @@ void damped_forward(ptrdiff_t n, const double *restrict A, const double *restric
     }
 }
 
-/* The same for points with angles so large that their reduction is the C library's. */
+/* The same for points with angles so large that their reduction is the C library's, and that what rounding them left
+ * out counts. */
 RARE void damped_backward_far(ptrdiff_t i_start, ptrdiff_t i_end, const double *restrict A,
                               const double *restrict g, const double *restrict w,
                               const double *restrict t, const double *restrict out_bar,
@@ -220,15 +251,16 @@ RARE void damped_backward_far(ptrdiff_t i_start, ptrdiff_t i_end, const double *
         const double v4 = out_bar[i];
 
         const double t0 = v2*v3;
-        const double t1 = vm_exp(-(v1*v3))*v4;
-        const double t2 = t1*vm_cos_any(t0);
-        const double t3 = t1*v0*vm_sin_any(t0);
-        const double t4 = t2*v0;
+        const double t1 = fma(v2, v3, -t0);
+        const double t2 = vm_exp(-(v1*v3))*v4;
+        const double t3 = t2*vm_cos_beside(t0, t1);
+        const double t4 = t2*v0*vm_sin_beside(t0, t1);
+        const double t5 = t3*v0;
 
-        A_bar[i] = t2;
-        g_bar[i] = -(t4*v3);
-        w_bar[i] = -(t3*v3);
-        t_bar[i] = -(t3*v2 + t4*v1);
+        A_bar[i] = t3;
+        g_bar[i] = -(t5*v3);
+        w_bar[i] = -(t4*v3);
+        t_bar[i] = -(t4*v2 + t5*v1);
     }
 }
 
@@ -261,7 +293,7 @@ void damped_backward(ptrdiff_t n, const double *restrict A, const double *restri
             const double t3 = t1*v0*vm_sin(t0);
             const double t4 = t2*v0;
 
-            any_far |= vm_is_far(t0);
+            any_far |= vm_is_long(t0);
 
             A_bar[i] = t2;
             g_bar[i] = -(t4*v3);
@@ -273,7 +305,8 @@ void damped_backward(ptrdiff_t n, const double *restrict A, const double *restri
     }
 }
 
-/* The same for points with angles so large that their reduction is the C library's. */
+/* The same for points with angles so large that their reduction is the C library's, and that what rounding them left
+ * out counts. */
 RARE void damped_forward_backward_far(ptrdiff_t i_start, ptrdiff_t i_end, const double *restrict A,
                                       const double *restrict g, const double *restrict w,
                                       const double *restrict t, const double *restrict out_bar,
@@ -290,17 +323,18 @@ RARE void damped_forward_backward_far(ptrdiff_t i_start, ptrdiff_t i_end, const 
 
         const double t0 = vm_exp(-(v1*v3));
         const double t1 = v2*v3;
-        const double t2 = vm_cos_any(t1);
-        const double t3 = v0*t0;
-        const double t4 = v4*t2*t0;
-        const double t5 = v4*t3*vm_sin_any(t1);
-        const double t6 = t4*v0;
+        const double t2 = fma(v2, v3, -t1);
+        const double t3 = vm_cos_beside(t1, t2);
+        const double t4 = v0*t0;
+        const double t5 = v4*t3*t0;
+        const double t6 = v4*t4*vm_sin_beside(t1, t2);
+        const double t7 = t5*v0;
 
-        out[i]   = t3*t2;
-        A_bar[i] = t4;
-        g_bar[i] = -(t6*v3);
-        w_bar[i] = -(t5*v3);
-        t_bar[i] = -(t5*v2 + t6*v1);
+        out[i]   = t4*t3;
+        A_bar[i] = t5;
+        g_bar[i] = -(t7*v3);
+        w_bar[i] = -(t6*v3);
+        t_bar[i] = -(t6*v2 + t7*v1);
     }
 }
 
@@ -337,7 +371,7 @@ void damped_forward_backward(ptrdiff_t n, const double *restrict A, const double
             const double t5 = v4*t3*vm_sin(t1);
             const double t6 = t4*v0;
 
-            any_far |= vm_is_far(t1);
+            any_far |= vm_is_long(t1);
 
             out[i]   = t3*t2;
             A_bar[i] = t4;

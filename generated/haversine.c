@@ -98,10 +98,8 @@ INLINE double vm_cos_near_0(double r)
 }
 
 /* In quarter n of the circle: sin(r), cos(r), -sin(r), -cos(r). */
-INLINE double vm_sin(double x)
+INLINE double vm_sin_turned(double t, double r)
 {
-    const double t = vm_quarters(x);
-    const double r = vm_angle(x, t);
     const uint64_t n = vm_bits(t);
     const double s = vm_sin_near_0(r);
     const double c = vm_cos_near_0(r);
@@ -109,16 +107,15 @@ INLINE double vm_sin(double x)
     return vm_real(y ^ (n >> 1) << 63);
 }
 
-INLINE double vm_sin_any(double x)
+INLINE double vm_sin(double x)
 {
-    return vm_is_far(x) ? sin(x) : vm_sin(x);
+    const double t = vm_quarters(x);
+    return vm_sin_turned(t, vm_angle(x, t));
 }
 
 /* In quarter n of the circle: cos(r), -sin(r), -cos(r), sin(r). */
-INLINE double vm_cos(double x)
+INLINE double vm_cos_turned(double t, double r)
 {
-    const double t = vm_quarters(x);
-    const double r = vm_angle(x, t);
     const uint64_t n = vm_bits(t);
     const double s = vm_sin_near_0(r);
     const double c = vm_cos_near_0(r);
@@ -126,12 +123,54 @@ INLINE double vm_cos(double x)
     return vm_real(y ^ ((n + 1) >> 1) << 63);
 }
 
+INLINE double vm_cos(double x)
+{
+    const double t = vm_quarters(x);
+    return vm_cos_turned(t, vm_angle(x, t));
+}
+
+INLINE double vm_sin_any(double x)
+{
+    return vm_is_far(x) ? sin(x) : vm_sin(x);
+}
+
 INLINE double vm_cos_any(double x)
 {
     return vm_is_far(x) ? cos(x) : vm_cos(x);
 }
 
-/* The same for points with angles so large that their reduction is the C library's. */
+/* Angles from here on are computed with what rounding them left out. */
+#define VM_ANGLE_LONG 205887.0
+
+INLINE uint64_t vm_is_long(double x)
+{
+    return fabs(x) > VM_ANGLE_LONG;
+}
+
+/* Of x + e, where x is long. */
+INLINE double vm_sin_beside(double x, double e)
+{
+    const double t = vm_quarters(x);
+    const double r = vm_angle(x, t);
+    const double rest = fabs(e) < fabs(x) ? e : 0.0;
+    if (!vm_is_far(x))
+        return vm_sin_turned(t, vm_is_long(x) ? r + rest : r);
+    return sin(x)*cos(rest) + cos(x)*sin(rest);
+}
+
+/* Of x + e, where x is long. */
+INLINE double vm_cos_beside(double x, double e)
+{
+    const double t = vm_quarters(x);
+    const double r = vm_angle(x, t);
+    const double rest = fabs(e) < fabs(x) ? e : 0.0;
+    if (!vm_is_far(x))
+        return vm_cos_turned(t, vm_is_long(x) ? r + rest : r);
+    return cos(x)*cos(rest) - sin(x)*sin(rest);
+}
+
+/* The same for points with angles so large that their reduction is the C library's, and that what rounding them left
+ * out counts. */
 RARE void haversine_forward_far(ptrdiff_t i_start, ptrdiff_t i_end, const double *restrict lat1,
                                 const double *restrict lon1, const double *restrict lat2,
                                 const double *restrict lon2, double *restrict out)
@@ -142,13 +181,15 @@ RARE void haversine_forward_far(ptrdiff_t i_start, ptrdiff_t i_end, const double
         const double v2 = lat2[i];
         const double v3 = lon2[i];
 
-        const double t0 = 0.5*(v2 - v0);
-        const double t1 = vm_sin_any(t0);
-        const double t2 = 0.5*(v3 - v1);
-        const double t3 = vm_sin_any(t2);
-        const double t4 = t1*t1 + vm_cos_any(v0)*vm_cos_any(v2)*(t3*t3);
+        const double t0 = v2 - v0;
+        const double t1 = t0 - v2;
+        const double t2 = vm_sin_beside(0.5*t0, 0.5*(v2 - (t0 - t1) - (v0 + t1)));
+        const double t3 = v3 - v1;
+        const double t4 = t3 - v3;
+        const double t5 = vm_sin_beside(0.5*t3, 0.5*(v3 - (t3 - t4) - (v1 + t4)));
+        const double t6 = t2*t2 + vm_cos_any(v0)*vm_cos_any(v2)*(t5*t5);
 
-        out[i] = 2.0*vm_asin(sqrt(t4));
+        out[i] = 2.0*vm_asin(sqrt(t6));
     }
 }
 
@@ -176,7 +217,7 @@ void haversine_forward(ptrdiff_t n, const double *restrict lat1, const double *r
             const double t3 = vm_sin(t2);
             const double t4 = t1*t1 + vm_cos(v0)*vm_cos(v2)*(t3*t3);
 
-            any_far |= vm_is_far(t0) | vm_is_far(v0) | vm_is_far(v2) | vm_is_far(t2);
+            any_far |= vm_is_long(t0) | vm_is_long(t2) | vm_is_far(v0) | vm_is_far(v2);
 
             out[i] = 2.0*vm_asin(sqrt(t4));
         }
@@ -185,7 +226,8 @@ void haversine_forward(ptrdiff_t n, const double *restrict lat1, const double *r
     }
 }
 
-/* The same for points with angles so large that their reduction is the C library's. */
+/* The same for points with angles so large that their reduction is the C library's, and that what rounding them left
+ * out counts. */
 RARE void haversine_backward_far(ptrdiff_t i_start, ptrdiff_t i_end, const double *restrict lat1,
                                  const double *restrict lon1, const double *restrict lat2,
                                  const double *restrict lon2, const double *restrict out_bar,
@@ -199,25 +241,32 @@ RARE void haversine_backward_far(ptrdiff_t i_start, ptrdiff_t i_end, const doubl
         const double v3 = lon2[i];
         const double v4 = out_bar[i];
 
-        const double t0  = 0.5*(v2 - v0);
-        const double t1  = vm_sin_any(t0);
-        const double t2  = vm_cos_any(v0);
-        const double t3  = vm_cos_any(v2);
-        const double t4  = 0.5*(v3 - v1);
-        const double t5  = vm_sin_any(t4);
-        const double t6  = t5*t5;
-        const double t7  = t2*t3;
-        const double t8  = sqrt(t1*t1 + t7*t6);
-        const double t9  = 2.0*v4/sqrt((1.0 - t8)*(1.0 + t8))/(2.0*t8);
-        const double t10 = t9*t6;
-        const double t11 = 2.0*t9;
-        const double t12 = t11*t7*t5*vm_cos_any(t4);
-        const double t13 = t11*t1*vm_cos_any(t0);
+        const double t0  = v2 - v0;
+        const double t1  = t0 - v2;
+        const double t2  = 0.5*t0;
+        const double t3  = 0.5*(v2 - (t0 - t1) - (v0 + t1));
+        const double t4  = vm_sin_beside(t2, t3);
+        const double t5  = vm_cos_any(v0);
+        const double t6  = vm_cos_any(v2);
+        const double t7  = v3 - v1;
+        const double t8  = t7 - v3;
+        const double t9  = 0.5*t7;
+        const double t10 = 0.5*(v3 - (t7 - t8) - (v1 + t8));
+        const double t11 = vm_sin_beside(t9, t10);
+        const double t12 = t11*t11;
+        const double t13 = t5*t6;
+        const double t14 = sqrt(t4*t4 + t13*t12);
+        const double t15 = 2.0*v4/sqrt((1.0 - t14)*(1.0 + t14));
+        const double t16 = t15/(2.0*t14);
+        const double t17 = t16*t12;
+        const double t18 = 2.0*t16;
+        const double t19 = t18*t13*t11*vm_cos_beside(t9, t10);
+        const double t20 = t18*t4*vm_cos_beside(t2, t3);
 
-        lat1_bar[i] = -0.5*t13 - t10*t3*vm_sin_any(v0);
-        lon1_bar[i] = -0.5*t12;
-        lat2_bar[i] = 0.5*t13 - t10*t2*vm_sin_any(v2);
-        lon2_bar[i] = 0.5*t12;
+        lat1_bar[i] = -0.5*t20 - t17*t6*vm_sin_any(v0);
+        lon1_bar[i] = -0.5*t19;
+        lat2_bar[i] = 0.5*t20 - t17*t5*vm_sin_any(v2);
+        lon2_bar[i] = 0.5*t19;
     }
 }
 
@@ -255,7 +304,7 @@ void haversine_backward(ptrdiff_t n, const double *restrict lat1, const double *
             const double t12 = t11*t7*t5*vm_cos(t4);
             const double t13 = t11*t1*vm_cos(t0);
 
-            any_far |= vm_is_far(t0) | vm_is_far(v0) | vm_is_far(v2) | vm_is_far(t4);
+            any_far |= vm_is_long(t0) | vm_is_long(t4) | vm_is_far(v0) | vm_is_far(v2);
 
             lat1_bar[i] = -0.5*t13 - t10*t3*vm_sin(v0);
             lon1_bar[i] = -0.5*t12;
@@ -268,7 +317,8 @@ void haversine_backward(ptrdiff_t n, const double *restrict lat1, const double *
     }
 }
 
-/* The same for points with angles so large that their reduction is the C library's. */
+/* The same for points with angles so large that their reduction is the C library's, and that what rounding them left
+ * out counts. */
 RARE void haversine_forward_backward_far(ptrdiff_t i_start, ptrdiff_t i_end,
                                          const double *restrict lat1, const double *restrict lon1,
                                          const double *restrict lat2, const double *restrict lon2,
@@ -283,26 +333,33 @@ RARE void haversine_forward_backward_far(ptrdiff_t i_start, ptrdiff_t i_end,
         const double v3 = lon2[i];
         const double v4 = out_bar[i];
 
-        const double t0  = 0.5*(v2 - v0);
-        const double t1  = vm_sin_any(t0);
-        const double t2  = vm_cos_any(v0);
-        const double t3  = vm_cos_any(v2);
-        const double t4  = 0.5*(v3 - v1);
-        const double t5  = vm_sin_any(t4);
-        const double t6  = t5*t5;
-        const double t7  = t2*t3;
-        const double t8  = sqrt(t1*t1 + t7*t6);
-        const double t9  = 2.0*v4/sqrt((1.0 - t8)*(1.0 + t8))/(2.0*t8);
-        const double t10 = t9*t6;
-        const double t11 = 2.0*t9;
-        const double t12 = t11*t7*t5*vm_cos_any(t4);
-        const double t13 = t11*t1*vm_cos_any(t0);
+        const double t0  = v2 - v0;
+        const double t1  = t0 - v2;
+        const double t2  = 0.5*t0;
+        const double t3  = 0.5*(v2 - (t0 - t1) - (v0 + t1));
+        const double t4  = vm_sin_beside(t2, t3);
+        const double t5  = vm_cos_any(v0);
+        const double t6  = vm_cos_any(v2);
+        const double t7  = v3 - v1;
+        const double t8  = t7 - v3;
+        const double t9  = 0.5*t7;
+        const double t10 = 0.5*(v3 - (t7 - t8) - (v1 + t8));
+        const double t11 = vm_sin_beside(t9, t10);
+        const double t12 = t11*t11;
+        const double t13 = t5*t6;
+        const double t14 = sqrt(t4*t4 + t13*t12);
+        const double t15 = 2.0*v4/sqrt((1.0 - t14)*(1.0 + t14));
+        const double t16 = t15/(2.0*t14);
+        const double t17 = t16*t12;
+        const double t18 = 2.0*t16;
+        const double t19 = t18*t13*t11*vm_cos_beside(t9, t10);
+        const double t20 = t18*t4*vm_cos_beside(t2, t3);
 
-        out[i]      = 2.0*vm_asin(t8);
-        lat1_bar[i] = -0.5*t13 - t10*t3*vm_sin_any(v0);
-        lon1_bar[i] = -0.5*t12;
-        lat2_bar[i] = 0.5*t13 - t10*t2*vm_sin_any(v2);
-        lon2_bar[i] = 0.5*t12;
+        out[i]      = 2.0*vm_asin(t14);
+        lat1_bar[i] = -0.5*t20 - t17*t6*vm_sin_any(v0);
+        lon1_bar[i] = -0.5*t19;
+        lat2_bar[i] = 0.5*t20 - t17*t5*vm_sin_any(v2);
+        lon2_bar[i] = 0.5*t19;
     }
 }
 
@@ -343,7 +400,7 @@ void haversine_forward_backward(ptrdiff_t n, const double *restrict lat1,
             const double t12 = t11*t7*t5*vm_cos(t4);
             const double t13 = t11*t1*vm_cos(t0);
 
-            any_far |= vm_is_far(t0) | vm_is_far(v0) | vm_is_far(v2) | vm_is_far(t4);
+            any_far |= vm_is_long(t0) | vm_is_long(t4) | vm_is_far(v0) | vm_is_far(v2);
 
             out[i]      = 2.0*vm_asin(t8);
             lat1_bar[i] = -0.5*t13 - t10*t3*vm_sin(v0);

@@ -248,6 +248,15 @@ def test_bits_of_error_count_doubles():
     assert np.isnan(found[6])
 
 
+def test_a_condition_does_not_hide_behind_inputs_that_balance():
+    import accuracy
+
+    columns = {"g": np.array([1e3, 1e-3] * 8), "t": np.array([0.5, 1.0] * 8)}
+    _, well = accuracy.truths(accuracy.Case("f", "", "", "exp(g*t)", columns))
+    assert not well[::2].any()
+    assert well[1::2].all()
+
+
 def test_accuracy_measures_a_formula(tmp_path):
     done = run(
         "accuracy.py", "--only", "damped", "--ways", "tapeless", "--benign", "3", "--wild", "2",

@@ -76,6 +76,15 @@ OWN = {
     "powm1": lambda a, b: math.expm1(b * math.log(a)),
     "squares": lambda a, b: (a - b) * (a + b),
     "share": lambda a, b: a / (a + b),
+    "square_share": lambda a, b: a * a / ((a - b) * (a + b)),
+    "mean2": lambda a, b, c, d: (a * b + c * d) / (a + c),
+    "quantum": lambda a, b: a / math.expm1(a / b),
+    "exp_gap": lambda a, b: math.exp(a - b),
+    "products": lambda a, b, c, d: float(Fraction(a) * Fraction(b) - Fraction(c) * Fraction(d)),
+    "discriminant": lambda a, b, c: math.sqrt(b * b - 4 * a * c),
+    "quadratic": lambda a, b, c: -2 * c / (b + math.sqrt(b * b - 4 * a * c)),
+    "quadratic1": lambda a, b, c: 2 * c / (b + math.sqrt(b * b - 4 * a * c)) / math.sqrt(b * b - 4 * a * c),
+    "einstein": lambda x: (x / 2 / math.sinh(x / 2)) ** 2,
     "norm2": math.hypot,
     "norm3": math.hypot,
     "logsumexp": lambda a, b: max(a, b) + math.log1p(math.exp(-abs(a - b))),
@@ -348,7 +357,7 @@ def test_extrema_propagate_nan_to_the_value(name):
 
 # ---------------------------------------------------------------- domains
 
-HAS_VALUES_OUTSIDE = {"pow", "powm1", "gamma", "loggamma"}
+HAS_VALUES_OUTSIDE = {"pow", "powm1", "gamma", "loggamma", "quantum"}
 """Beyond the stated domain these exist at some points, as in C."""
 
 
@@ -423,6 +432,12 @@ ULP = {"gamma": 12, "loggamma": 8, "erfc": 8, "pow": 4}
 REFLECTED = {"gamma", "loggamma"}
 """Near their negative zeros no C library is accurate; compared for positive arguments and special values."""
 
+SQUARING = {"square_share", "discriminant", "quadratic", "quadratic1"}
+"""Whose squares leave the range of float32, as those of the formulas they stand for."""
+
+MEANS = {"mean2"}
+"""Where the sum of numbers of either sign may cancel; compared for positive ones."""
+
 needs_compiler = pytest.mark.skipif(
     importlib.util.find_spec("tapeless.api") is None, reason="tapeless.api is not there"
 )
@@ -432,8 +447,15 @@ POINTS = 40
 
 
 def value_points(name):
-    points = samples(name, POINTS) + list(itertools.product(SPECIAL, repeat=min(arity(name), 2)))
-    points = [(*point, 1.0) if len(point) < arity(name) else point for point in points]
+    points = samples(name, POINTS)
+    if name not in MEANS:
+        numbers = [
+            x
+            for x in SPECIAL
+            if name not in SQUARING or x != x or x in (0, math.inf, -math.inf) or 1e-9 < abs(x) < 1e9
+        ]
+        points += itertools.product(numbers, repeat=min(arity(name), 2))
+    points = [(*point, *(1.0,) * (arity(name) - len(point))) for point in points]
     if name in REFLECTED:
         points = [point for point in points if not point[0] < 0 or math.isinf(point[0])]
     return points

@@ -68,6 +68,20 @@ FORMS = [
     ("y/(x + y)", "share(y, x)"),
     ("x*y/(1 - y*x/3)", "-3*share(-y*x/3, 1)"),
     ("y**x/(2 + y**x)", "share(y**x, 2)"),
+    ("y*exp(x)/exp(y)", "y*exp_gap(x, y)"),
+    ("(-x + sqrt(x**2 - 4*y*(y - 4)))/(2*y)", "quadratic(y, x, y - 4)"),
+    ("(-x - sqrt(x*x - 4*y*(y - 4)))/(2*y)", "-quadratic(y, -x, y - 4)"),
+    ("-x/2 + sqrt(x**2/4 + y)", "quadratic(0.5, 0.5*x, -0.5*y)"),
+    ("x + sqrt(x**2 + 1)", "quadratic(0.5, -x, -0.5)"),
+    ("y + 3 - sqrt((y + 3)**2 - 4)", "-quadratic(0.5, y + 3, 2)"),
+    ("x**2/(x**2 - y**2)", "square_share(x, y)"),
+    ("x*y**4/(x**2 - y**2)**2", "x*square_share(y, x)**2"),
+    ("(x*y + (y + 3)*sin(x))/(x + (y + 3))", "mean2(x, y, y + 3, sin(x))"),
+    ("x/(exp(x/y) - 1)", "quantum(x, y)"),
+    ("x**3/(exp(x/y) - 1)", "x**2*quantum(x, y)"),
+    ("sin(x*y)**2/(x**2*y**3)", "sin_over(x*y, 0)**2/y"),
+    ("sin(3*x)/sin(x)", "3*(sin_over(3*x, 0)/sin_over(x, 0))"),
+    ("sin(y*x/2)**2/sin(x/2)**2", "(y*(sin_over(0.5*(y*x), 0)/sin_over(0.5*x, 0)))**2"),
     ("x/(exp(x*y) + exp(-x*y))", "0.5*x*inv_cosh(x*y)"),
     ("x**2 - 4", "squares(x, 2)"),
     ("sqrt(y + 1) - sqrt(y)", "1/(sqrt(y + 1) + sqrt(y))"),
@@ -93,6 +107,11 @@ OTHERS = [
     "x**2 - 2",
     "sqrt(x) - sqrt(y)",
     "1/x - 1/y",
+    "x**2/(x**3 - y**2)",
+    "(x*y + 3*sin(x))/(x + y)",
+    "sin(x)**2/sin(x/3)**3",
+    "sqrt(x**3 - y) - x",
+    "x + sqrt(y**2 + 1)",
 ]
 
 
@@ -177,6 +196,8 @@ GAINS = [
     ("(1 - cos(x))/x**2", 1e-5, 0.0), ("log(1 + x)/x", 1e-7, 0.0), ("x/(exp(x) - 1)", 1e-7, 0.0),
     ("(1 - x)*log(1 - x)", 1e-9, 0.0), ("x**2 - y**2", 1.0000001, 1.0), ("x**2 - 4", 2.0000001, 0.0),
     ("sqrt(x + 1) - sqrt(x)", 1e12, 0.0), ("1/(x + 2) - 1/x", 1e8, 0.0), ("log(x + 2) - log(x)", 1e8, 0.0),
+    ("x - sqrt(x**2 - y)", 1e6, 1.0), ("x + sqrt(x**2 + 1)", -1e5, 0.0), ("(sqrt(x**2 - 4*y*3) - x)/(2*y)", 1e5, 2.0),
+    ("sqrt(x**2 - 4*y) - x", 2.00000001, 1.00000001),
     ("log(exp(x) + exp(y))", 1e-9, -40.0), ("1/(exp(x) - 1)", 1e-9, 0.0),
 ]  # fmt: skip
 """Forms, and a point where they lose digits as they are typed."""

@@ -124,6 +124,46 @@ _ROWS: tuple[Primitive, ...] = (
     Primitive("share", _AB, ("y_bar/(a + b)*(b/(a + b))", "-y_bar/(a + b)*y"), domain="a + b != 0",
               samples=((0.3, 4.0), (0.3, 4.0)), cost=5.0,
               source="y = a/(a + b), where 1 - y in the quotient rule cancels"),
+    Primitive("square_share", _AB, ("-2*y_bar*(b/squares(a, b))*(b/squares(a, b))*a", "2*y_bar*y*(b/squares(a, b))"),
+              domain="a**2 != b**2", samples=((2.0, 4.0), (0.3, 1.5)), cost=7.0,
+              source="y = a**2/(a**2 - b**2), where 1 - y in the quotient rule cancels"),
+    Primitive("mean2", ("a", "b", "c", "d"),
+              ("y_bar/(a + c)*(c/(a + c))*(b - d)", "y_bar*(a/(a + c))", "y_bar/(a + c)*(a/(a + c))*(d - b)",
+               "y_bar*(c/(a + c))"), domain="a + c != 0", samples=((0.3, 4.0),)*4,
+              cost=8.0, source="y = (a*b + c*d)/(a + c), where b - y in the quotient rule cancels"),
+    Primitive("quantum", _AB,
+              ("y_bar*where(a/b < 0, -1 - exp(-abs(a/b))*(expm1_over(-abs(a/b), 1) - expm1_over(-abs(a/b), 0))"
+               "/expm1_over(-abs(a/b), 0)/expm1_over(-abs(a/b), 0), "
+               "exp(-abs(a/b))*(expm1_over(-abs(a/b), 1) - expm1_over(-abs(a/b), 0))"
+               "/expm1_over(-abs(a/b), 0)/expm1_over(-abs(a/b), 0))", "y_bar*einstein(a/b)"), domain="b != 0",
+              samples=((-3.0, 3.0), (0.3, 4.0)), cost=25.0,
+              source="y = a/(exp(a/b) - 1), b at a = 0: b*B(a/b) with B(x) = x/(exp(x) - 1) = B(-x) - x",
+              edges=(Edge((0.0, 2.0), (-0.5, 1.0), "the limit"), Edge((-3e5, 2.0), (-1.0, 0.0), "nothing cancels"),
+                     Edge((3e5, 2.0), (0.0, 0.0), "no infinity over infinity"))),
+    _unary("einstein",
+           "y_bar*x*exp(-abs(x))*((expm1_over(-abs(x), 2) - expm1_over(-abs(x), 0))*expm1_over(-abs(x), 0)"
+           " - 2*(expm1_over(-abs(x), 1) - expm1_over(-abs(x), 0))*expm1_over(-abs(x), 1))"
+           "/expm1_over(-abs(x), 0)/expm1_over(-abs(x), 0)/expm1_over(-abs(x), 0)",
+           "y = (x/(2*sinh(x/2)))**2 = B(x) - x*B'(x), so that y' = -x*B''(x), where B'' is even", cost=25.0,
+           edges=(Edge((0.0,), (0.0,), "the limit"), Edge((1e5,), (0.0,), "no infinity over infinity"))),
+    Primitive("exp_gap", _AB, ("y_bar*y", "-y_bar*y"), samples=_BOTH, cost=14.0,
+              source="y = exp(a - b), the difference not rounded",
+              edges=(Edge((1000.0, 1000.0), (1.0, -1.0), "no infinity over infinity"),)),
+    Primitive("products", ("a", "b", "c", "d"), ("y_bar*b", "y_bar*a", "-y_bar*d", "-y_bar*c"),
+              samples=((1.5, 4.0), (1.5, 4.0), (0.3, 1.2), (0.3, 1.2)), cost=9.0,
+              source="y = a*b - c*d, the products not rounded"),
+    Primitive("discriminant", ("a", "b", "c"), ("-2*y_bar*(c/y)", "y_bar*(b/y)", "-2*y_bar*(a/y)"),
+              domain="b*b >= 4*a*c", samples=((0.3, 2.0), (4.5, 6.0), (0.3, 2.0)), cost=14.0,
+              source="y = sqrt(b**2 - 4*a*c), the products not rounded"),
+    Primitive("quadratic", ("a", "b", "c"),
+              ("y_bar*y*quadratic1(a, b, c)", "y_bar*quadratic1(a, b, c)", "-y_bar/discriminant(a, b, c)"),
+              domain="b*b >= 4*a*c and (a != 0 or b > 0)", samples=((0.3, 2.0), (4.5, 6.0), (0.3, 2.0)), cost=24.0,
+              source="y = (sqrt(b**2 - 4*a*c) - b)/(2*a), so that a*y**2 + b*y + c = 0 and 2*a*y + b is the root"),
+    Primitive("quadratic1", ("a", "b", "c"),
+              ("y_bar*(y/discriminant(a, b, c)**2)*(2*c - discriminant(a, b, c)*quadratic(a, b, c))",
+               "-2*y_bar*(c/discriminant(a, b, c)**3)", "y_bar*(b/discriminant(a, b, c)**3)"),
+              domain="b*b > 4*a*c and (a != 0 or b > 0)", samples=((0.3, 2.0), (4.5, 6.0), (0.3, 2.0)), cost=30.0,
+              source="y is the slope by b of the root above: -quadratic(a, b, c)/discriminant(a, b, c)"),
     Primitive("norm2", _AB, ("y_bar*(a/y)", "y_bar*(b/y)"), ("y != 0", "y != 0"), samples=_BOTH, commutative=True,
               cost=9.0, source="y**2 = a**2 + b**2; the subgradient 0 at the origin",
               edges=(Edge((0.0, 0.0), (0.0, 0.0), "subgradient at the origin"),
@@ -212,7 +252,8 @@ OVER: Final = ("sin_over", "expm1_over", "log1p_over", "tanh_over")
 
 NAMELESS: Final = frozenset(
     "expit softplus sech2 gauss inv_cosh log_cosh versin bose bose1 xlogx xlog1px powm1 squares share "
-    "norm2 norm3 logsumexp".split()
+    "square_share mean2 exp_gap quantum einstein products discriminant quadratic quadratic1 norm2 norm3 "
+    "logsumexp".split()
 ) | frozenset(OVER)
 """Functions that a formula does not call by name: what they stand for is recognised, see transforms/stable.py."""
 

@@ -191,6 +191,33 @@ class _Writer:
             return self._less(*(self._square(part) for part in parts))
         if op == "share":
             return self._quotient(x, self._make(sympy.Add, self._sorted(list(parts))))
+        if op == "square_share":
+            return self._quotient(self._square(x), self._less(*(self._square(part) for part in parts)))
+        if op == "mean2":
+            a, b, c, d = parts
+            products = [self._make(sympy.Mul, [a, b]), self._make(sympy.Mul, [c, d])]
+            total = self._make(sympy.Add, self._sorted(products))
+            return self._quotient(total, self._make(sympy.Add, self._sorted([a, c])))
+        if op == "quantum":
+            power = self._make(sympy.exp, [self._quotient(*parts)])
+            return self._quotient(x, self._less(power, sympy.S.One))
+        if op == "exp_gap":
+            return self._quotient(*(self._make(sympy.exp, [part]) for part in parts))
+        if op == "products":
+            a, b, c, d = parts
+            return self._less(self._make(sympy.Mul, [a, b]), self._make(sympy.Mul, [c, d]))
+        if op in ("discriminant", "quadratic", "quadratic1"):
+            a, b, c = parts
+            fourfold = self._make(sympy.Mul, [sympy.Integer(4), a, c])
+            root = self._make(sympy.Pow, [self._less(self._square(b), fourfold), sympy.S.Half])
+            twice = self._make(sympy.Mul, [sympy.Integer(2), a])
+            if op == "discriminant":
+                return root
+            found = self._quotient(self._less(root, b), twice)
+            return found if op == "quadratic" else self._negated(self._quotient(found, root))
+        if op == "einstein":
+            half = self._make(sympy.Mul, [sympy.S.Half, x])
+            return self._square(self._quotient(half, self._make(sympy.sinh, [half])))
         if op in ("norm2", "norm3"):
             total = self._make(sympy.Add, self._sorted([self._square(part) for part in parts]))
             return self._make(sympy.Pow, [total, sympy.S.Half])

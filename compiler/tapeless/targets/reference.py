@@ -302,6 +302,16 @@ def _norm(ctx: Context, *parts: Real) -> Real:
     return ctx.sqrt(sum(x * x for x in parts))
 
 
+def _quadratic(ctx: Context, a: Real, b: Real, c: Real) -> Real:
+    root = ctx.sqrt(b * b - 4 * a * c)
+    return _div(ctx, -2 * c, b + root) if b >= 0 and b + root else _div(ctx, root - b, 2 * a)
+
+
+def _quantum(ctx: Context, a: Real, b: Real) -> Real:
+    ratio = _div(ctx, a, b)
+    return _div(ctx, a, _expm1(ctx, ratio)) if ratio else b
+
+
 def _logsumexp(ctx: Context, *args: Real) -> Real:
     top = _max(ctx, *args)
     if not ctx.isfinite(top):
@@ -520,6 +530,15 @@ FUNCTIONS: Final[dict[str, Callable[..., Any]]] = {
     ),
     "squares": _squares,
     "share": lambda ctx, a, b: _div(ctx, a, a + b),
+    "square_share": lambda ctx, a, b: _div(ctx, a * a, (a - b) * (a + b)),
+    "mean2": lambda ctx, a, b, c, d: _div(ctx, a * b + c * d, a + c),
+    "quantum": _quantum,
+    "einstein": lambda ctx, x: ctx.exp(-abs(x)) * (_div(ctx, x, _expm1(ctx, -abs(x)))) ** 2 if x else ctx.one,
+    "exp_gap": lambda ctx, a, b: _exp(ctx, a - b),
+    "products": lambda ctx, a, b, c, d: a * b - c * d,
+    "discriminant": lambda ctx, a, b, c: ctx.sqrt(b * b - 4 * a * c),
+    "quadratic": _quadratic,
+    "quadratic1": lambda ctx, a, b, c: -_div(ctx, _quadratic(ctx, a, b, c), ctx.sqrt(b * b - 4 * a * c)),
     "norm2": _norm,
     "norm3": _norm,
     "logsumexp": _logsumexp,
@@ -796,16 +815,30 @@ def round_constant(graph: Graph, node: int, dtype: str = "float64") -> float:
     dtype
         `"float64"` or `"float32"`; a float32 comes as the float of equal value.
     """
+    return nearest(_constant(graph, node), dtype)
+
+
+def rest_of_constant(graph: Graph, node: int, value: float, dtype: str = "float64") -> float:
+    """Return what the rounding of a constant node to `value` left out; 0 where that is no number."""
+    if graph.is_boolean(node) or not math.isfinite(value):
+        return 0.0
+    exact = _constant(graph, node)
+    rest = nearest(exact - (Fraction(value) if isinstance(exact, Fraction) else value), dtype)
+    return rest if math.isfinite(rest) else 0.0
+
+
+def _constant(graph: Graph, node: int) -> Any:
+    """Return a constant node as an exact number, or one of more digits than any dtype has."""
     payload = graph.payloads[node]
     if isinstance(payload, Fraction):
-        return nearest(payload, dtype)
+        return payload
     if any(graph.ops[n] == "input" for n in graph.reachable([node])):
         raise ArgumentError(f"node {node} depends on an input, so it is no constant")
 
     def compute(bits: int) -> list[Any]:
         return evaluate_nodes(graph, [node], [], context_of_bits(bits))
 
-    return nearest(_settle(compute, 140, 110)[0], dtype)
+    return _settle(compute, 140, 110)[0]
 
 
 # ---------------------------------------------------------------- slopes without our rules

@@ -17,11 +17,18 @@ as written                                     as computed         what is gaine
 ``1 - cos(u)``                                 ``versin(u)``       all digits near 0
 ``log(exp(u) + exp(v) + ...)``                 ``logsumexp(...)``  no overflow
 ``exp(u)/(exp(u) + exp(v))``                   ``expit(u - v)``    no infinity over infinity
+``a*exp(u)/exp(v)``                            ``a*exp_gap(u, v)`` no infinity over infinity; u - v is not rounded
 ``a/(exp(u) + exp(-u))``                       ``inv_cosh(u)``     slopes without infinity times zero
-``u/(u + v)``                                  ``share(u, v)``     1 - u/(u + v) in the slope, which cancels
+``u/(u + v)``                                  ``share(u, v)``     1 - u/(u + v) in the slope cancels: see shares.py
+``u**2/(u**2 - v**2)``, powers of it           ``square_share``    the same
+``(u*x + v*y)/(u + v)``                        ``mean2``           x - y in its slopes, not x less the mean
+``u/(exp(u/v) - 1)``                           ``quantum(u, v)``   its limit at u = 0, and no difference in its slopes
+``(sqrt(v**2 - 4*u*w) - v)/(2*u)``             ``quadratic``       both roots where one is small, and their slopes:
+``sqrt(u**2 - t) - u``, ``u + sqrt(...)``                          see quadratic.py
 ``sqrt(u**2 + v**2)``, of three                ``norm2(u, v)``     no overflow, the slope at the origin
 ``u*log(u)``                                   ``xlogx(u)``        its limit at 0
 ``sin(u)/u``, ``(1 - cos(u))/u**2``, ...       ``sin_over(u, 0)``  its limit at 0, slopes near 0: see removable.py
+``sin(n*u)/sin(u)``                            the same of both    likewise
 ``u**2 - v**2``                                ``squares(u, v)``   all digits where u and v are near: see
 ``sqrt(u + 1) - sqrt(u)``, ...                                     differences.py
 =============================================  ==================  ==================================================
@@ -34,11 +41,15 @@ from __future__ import annotations
 
 from dataclasses import replace
 from fractions import Fraction
+from typing import Final
 
 from tapeless.ir.graph import Builder, Graph
 from tapeless.ir.program import Program, compacted
 from tapeless.transforms.differences import of_neighbours, of_squares
-from tapeless.transforms.removable import at_its_point, over_argument, part_of_sum
+from tapeless.transforms.factors import factors
+from tapeless.transforms.quadratic import less_its_root, root_over, with_its_root
+from tapeless.transforms.removable import at_its_point, over_argument
+from tapeless.transforms.shares import mean_of_two, part_of_squares, part_of_sum
 
 
 def stable(program: Program) -> Program:
@@ -100,7 +111,12 @@ def _may_end_a_form(graph: Graph, node: int, present: set[str]) -> bool:
         sides = {graph.ops[arg] for arg in args}
         if any(sides <= pair for pair in _COMPARED):
             return True
+        if "sqrt" in sides:
+            return True
         return "rational" in sides and not present.isdisjoint(_NEAR_A_NUMBER)
+    if op == "add":
+        sides = {graph.ops[arg] for arg in args}
+        return "sqrt" in sides or ("rational" in sides and not present.isdisjoint(("erf", "tanh")))
     if op == "div":
         return graph.ops[args[1]] in ("add", "sub") or not present.isdisjoint(_CURVED)
     if op == "pow":
@@ -112,7 +128,7 @@ def _may_end_a_form(graph: Graph, node: int, present: set[str]) -> bool:
 
 _HEADS: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(("exp", "log", "log1p", "sub", "div", "sqrt", "pow", "select"), ()),
-    "add": ("erf", "tanh"),
+    "add": ("erf", "tanh", "sqrt"),
     "mul": ("log", "log1p"),
 }
 """What a form may end in -> functions of which one is in it; empty where there are others."""
@@ -158,8 +174,10 @@ def _recognised(b: Builder, op: str, args: tuple[int, ...]) -> int | None:
         case "log1p":
             return _log_of_cosh(b, args[0])
         case "add":
-            found = _sum(b, *args)
-            return _sum(b, *reversed(args)) if found is None else found
+            for form in (_sum(b, *args), _sum(b, *reversed(args)), with_its_root(b, *args)):
+                if form is not None:
+                    return form
+            return None
         case "sub":
             return _difference(b, *args)
         case "div":
@@ -344,8 +362,11 @@ def _difference(b: Builder, left: int, right: int) -> int | None:
             power_of = b.rational_value(b.args[left][0])
             if power_of is not None and power_of > 0:
                 return b.call("powm1", *b.args[left])
-    found_square = of_squares(b, left, right)
-    return of_neighbours(b, left, right) if found_square is None else found_square
+    for form in (of_squares, of_neighbours, less_its_root):
+        found_form = form(b, left, right)
+        if found_form is not None:
+            return found_form
+    return None
 
 
 def _quotient(b: Builder, above: int, below: int) -> int | None:
@@ -363,15 +384,10 @@ def _quotient(b: Builder, above: int, below: int) -> int | None:
         if b.ops[above] == "sinh" and b.args[above][0] == u:
             return b.call("tanh", u)
         return b.mul(above, b.call("inv_cosh", u))
-    found = _logistic(b, above, below)
-    if found is None:
-        found = over_argument(b, above, below)
-    if found is None:
-        found = _over_expm1(b, above, below)
-    if found is None:
-        found = part_of_sum(b, above, below)
-    if found is not None:
-        return found
+    for form in _QUOTIENTS:
+        found = form(b, above, below)
+        if found is not None:
+            return found
     if b.ops[below] == "pow" and (exponent := b.rational_value(b.args[below][1])) is not None:
         inverse = _power(b, b.args[below][0], b.rational(-exponent))
         return None if inverse is None else b.mul(above, inverse)
@@ -390,6 +406,16 @@ def _logistic(b: Builder, above: int, below: int) -> int | None:
     u = b.args[above][0]
     [v] = [x for x in exponents if x != u]
     return b.call("expit", b.sub(u, v))
+
+
+def _of_exponentials(b: Builder, above: int, below: int) -> int | None:
+    """Return a*exp(u)/exp(v) as a*exp(u - v) whose difference is not rounded."""
+    tops = factors(b, above) if b.ops[below] == "exp" else None
+    for k, top in enumerate(tops or ()):
+        if b.ops[top] == "exp":
+            found = b.call("exp_gap", b.args[top][0], b.args[below][0])
+            return b.product([*tops[:k], found, *tops[k + 1 :]])  # type: ignore[index]
+    return None
 
 
 def _over_expm1(b: Builder, above: int, below: int) -> int | None:
@@ -416,3 +442,16 @@ def _power(b: Builder, base: int, exponent: int) -> int | None:
     if b.ops[base] == "cosh" and value.numerator % 2 == 0:
         return b.pow(b.call("sech2", b.args[base][0]), b.rational(-value / 2))
     return None
+
+
+_QUOTIENTS: Final = (
+    _logistic,
+    _of_exponentials,
+    over_argument,
+    _over_expm1,
+    part_of_sum,
+    part_of_squares,
+    mean_of_two,
+    root_over,
+)
+"""Forms of a quotient, in the order in which they are tried."""

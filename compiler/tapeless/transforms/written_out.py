@@ -15,6 +15,12 @@ function                         as written out
 ``a**b - 1``                     expm1(b*log(a)) near 0; beyond as it stands, for the product is rounded
 ``a**2 - b**2``                  (a - b)*(a + b)
 ``a/(a + b)``                    as it stands
+``a**2/(a**2 - b**2)``           a**2/((a - b)*(a + b))
+``(a*b + c*d)/(a + c)``          as it stands
+``a/(exp(a/b) - 1)``             with t = -abs(a/b): -a*exp(t)/expm1(t) on the right, a/expm1(t) on the left
+``(x/(2*sinh(x/2)))**2``         with t = -abs(x): exp(t)*(t/expm1(t))**2, 1 at 0
+``sqrt(b**2 - 4*a*c)``           the root of a difference of products that are not rounded
+``(sqrt(...) - b)/(2*a)``        for negative b, with r = sqrt(...); else -2*c/(b + r)
 ``log(exp(a) + exp(b) + ...)``   with m the largest: m + log(exp(a - m) + exp(b - m) + ...)
 ``exp(a - log(exp(a) + ...))``   exp(a - m)/(exp(a - m) + ...): the logarithm is rounded, and exp magnifies that
 ``f(x)/x`` and its derivatives   the power series near 0; beyond, y_n = (f_n - n*y_(n-1))/x (Leibniz' rule)
@@ -121,6 +127,47 @@ def _squares(b: Builder, x: int, y: int) -> int:
 
 def _share(b: Builder, x: int, y: int) -> int:
     return b.div(x, b.add(x, y))
+
+
+def _square_share(b: Builder, x: int, y: int) -> int:
+    return b.div(
+        b.pow(x, b.rational(2)), _squares(b, b.call("abs", x), b.call("abs", y))
+    )  # for a pole's sign
+
+
+def _mean2(b: Builder, v: int, x: int, w: int, y: int) -> int:
+    return b.div(b.add(b.mul(v, x), b.mul(w, y)), b.add(v, w))
+
+
+def _quantum(b: Builder, x: int, y: int) -> int:
+    """Return x/(exp(x/y) - 1): on the right through exp(-x/y), for there exp(x/y) overflows."""
+    ratio = b.div(x, y)
+    falling = b.neg(b.call("abs", ratio))
+    one = b.rational(1)
+    power = b.select(b.compare("lt", ratio, b.rational(0)), one, b.neg(b.call("exp", falling)))
+    away = b.div(b.mul(x, power), b.call("expm1", falling))
+    return b.select(b.compare("eq", ratio, b.rational(0)), y, away)
+
+
+def _einstein(b: Builder, x: int) -> int:
+    falling = b.neg(b.call("abs", x))
+    ratio = b.div(falling, b.call("expm1", falling))
+    away = b.mul(b.mul(b.call("exp", falling), ratio), ratio)  # in this order: the square may overflow
+    return b.select(b.compare("eq", x, b.rational(0)), b.rational(1), away)
+
+
+def _discriminant(b: Builder, x: int, y: int, z: int) -> int:
+    return b.call("sqrt", b.call("products", y, y, b.mul(b.rational(4), x), z))
+
+
+def _quadratic(b: Builder, x: int, y: int, z: int) -> int:
+    """Return the root by what adds up: (r - y)/(2*x) for negative y, else -2*z/(y + r)."""
+    zero, two = b.rational(0), b.rational(2)
+    root = _discriminant(b, x, y, z)
+    plain = b.compare("lt", y, zero)
+    together = b.select(plain, b.sub(y, root), b.add(y, root))
+    above = b.select(b.or_(plain, b.compare("eq", together, zero)), b.neg(together), b.mul(b.rational(-2), z))
+    return b.div(above, b.select(plain, b.mul(two, x), together))
 
 
 def _logsumexp(b: Builder, *args: int) -> int:
@@ -247,6 +294,13 @@ WRITTEN_OUT: Final[dict[str, Callable[..., int]]] = {
     "powm1": _powm1,
     "squares": _squares,
     "share": _share,
+    "square_share": _square_share,
+    "mean2": _mean2,
+    "quantum": _quantum,
+    "einstein": _einstein,
+    "discriminant": _discriminant,
+    "quadratic": _quadratic,
+    "quadratic1": lambda b, *args: b.neg(b.div(_quadratic(b, *args), _discriminant(b, *args))),
     "logsumexp": _logsumexp,
     **{name: _over(name.removesuffix("_over")) for name in OVER},
 }

@@ -50,9 +50,9 @@ AT_INFINITY = {
 KEEPS_MINUS_ZERO = {"expm1", "log1p", "erf", "tanh", "sin"}
 
 
-ONE = sorted(OWN - NORMS - {"pow"})
+ONE = sorted(OWN - NORMS - {"pow", "products", "exp_gap"})
 """The functions of one argument."""
-COUNTS = {"pow": 2, "norm2": 2, "norm3": 3}
+COUNTS = {"pow": 2, "norm2": 2, "norm3": 3, "products": 4, "exp_gap": 2}
 
 
 def program_of(name):
@@ -206,6 +206,43 @@ def test_a_large_angle_does_not_change_its_neighbours(dtype, build):
     [truth] = evaluate_flat(program_of("sin"), [float(x[3])], 60)
     assert ulp_error(float(beside[3]), truth, dtype) <= 1
     assert beside[699] == beside[3]
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_products_are_not_rounded_before_they_are_subtracted(dtype, build):
+    """Within two ulp where all but the last places cancel; infinities as the plain difference has them."""
+    rng = np.random.default_rng(3)
+    a, b = rng.uniform(1, 2, (2, 300)).astype(dtype)
+    c = np.nextafter(a, 0 * a)
+    columns = (a, b, c, (a * b / c).astype(dtype))
+    program = program_of("products")
+    for *point, found in zip(
+        *(x.tolist() for x in columns), build("products", dtype)(*columns).tolist(), strict=True
+    ):
+        [truth] = evaluate_flat(program, point, 60)
+        assert ulp_error(found, truth, dtype) <= 2, (point, found, truth)
+    huge, one = np.finfo(dtype).max, np.ones(1, dtype)
+    columns = [np.array([x], dtype) for x in (huge, huge, 2, 3)]
+    assert build("products", dtype)(*columns)[0] == np.inf
+    assert build("products", dtype)(*columns[2:], *columns[:2])[0] == -np.inf
+    assert np.isnan(build("products", dtype)(np.nan * one, one, one, one)[0])
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_exponents_are_not_rounded_when_they_are_subtracted(dtype, build):
+    rng = np.random.default_rng(4)
+    limit = 700 if dtype == "float64" else 80
+    a, b = rng.uniform(0, limit / 2, 400), rng.uniform(-limit / 2, 0, 400)
+    a, b = (a * (1 + 1e-9)).astype(dtype), (b * rng.uniform(1e-3, 1, 400)).astype(dtype)
+    program = program_of("exp_gap")
+    for x, y, found in zip(a.tolist(), b.tolist(), build("exp_gap", dtype)(a, b).tolist(), strict=True):
+        [truth] = evaluate_flat(program, [x, y], 60)
+        assert ulp_error(found, truth, dtype) <= 3, (x, y, found, truth)
+    inf, large = np.inf, np.finfo(dtype).max
+    edges = np.array(
+        [[0, inf], [inf, 0], [large, -large], [-large, large], [large, large], [inf, inf]], dtype
+    ).T
+    assert np.array_equal(build("exp_gap", dtype)(*edges), [0, inf, inf, 0, 1, np.nan], equal_nan=True)
 
 
 POWERS = {

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence, Set
 from hashlib import sha256
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from tapeless.ir.primitives import PRIMITIVES
 from tapeless.targets.c import special
+from tapeless.targets.c.angles import with_rests
 from tapeless.targets.c.expressions import Body, Line, bodies
 from tapeless.targets.c.kernel import Kernel, Param, Source
 from tapeless.targets.c.parts import TILE, partition
 from tapeless.targets.c.spelling import CALLS, HELPERS, VECTORISED, call, is_plain_name
 from tapeless.targets.c.templates import environment
-from tapeless.targets.c.vector_math import ANGLES, OWN, needed, numbers
+from tapeless.targets.c.vector_math import ANGLES, OWN, SECOND, needed, numbers
 
 _TITLES: Final[dict[str, str]] = {
     "forward": "Forward",
@@ -74,12 +75,15 @@ def emit(functions: Sequence[tuple[str, Sequence[Kernel]]], name: str) -> Source
             written = bodies(kernel, cut)
             for part in written:
                 calls |= part.calls
+            far = _far(kernel, written)
+            if far is not None:
+                calls |= far.body.calls | {f"{op}_any" for op in far.body.calls & ANGLES}
             dtype = kernel.dtype
-            shown.append(_kernel_fields(kernel, cut.slots, written, symbol))
+            shown.append(_kernel_fields(kernel, cut.slots, written, far, symbol))
     units = _spread(shown)
     # In a long kernel the functions of the library cost less to compile than so many copies of our own.
     parted = any(not k["whole"] for k in shown)
-    brought = needed(calls - frozenset(CALLS) if parted else calls)
+    brought = needed(calls - frozenset(CALLS) - SECOND if parted else calls)
     if not ANGLES & frozenset(brought):
         for fields in shown:
             fields["far"] = None
@@ -150,7 +154,29 @@ def _free_prefix(prefix: str, kinds: Sequence[str], taken: Set[str]) -> str:
     return prefix
 
 
-def _kernel_fields(kernel: Kernel, slots: int, written: Sequence[Body], symbol: str) -> dict[str, Any]:
+class _Far(NamedTuple):
+    """The function for points with large angles, and the angles that send a point there, with a rest and without."""
+
+    body: Body
+    long: list[str]
+    plain: list[str]
+
+
+def _far(kernel: Kernel, written: Sequence[Body]) -> _Far | None:
+    """Write the function for points with large angles; None without angles, or where parts are called instead."""
+    if len(written) > 1 or not written[0].angles:
+        return None
+    rested, rests = with_rests(kernel)
+    [body] = bodies(rested, partition(rested, len(rested.statements) + len(rested.stores)))
+    angles = written[0].angles
+    return _Far(
+        body, [name for name, at in angles if at in rests], [name for name, at in angles if at not in rests]
+    )
+
+
+def _kernel_fields(
+    kernel: Kernel, slots: int, written: Sequence[Body], far: _Far | None, symbol: str
+) -> dict[str, Any]:
     ins, outs = _parameter_names(kernel.ins, kernel.outs)
     real = "float" if kernel.dtype == "float32" else "double"
     used = {lane for part in written for _, lane in part.loads}
@@ -181,7 +207,9 @@ def _kernel_fields(kernel: Kernel, slots: int, written: Sequence[Body], symbol: 
         "in_table": _wrap("        (const void *const[]){", ins, "}") if ins else "        NULL",
         "out_table": _wrap("        (void *const[]){", outs, "}"),
         "limits": any(part["limits"] for part in parts),
-        "far": _far_fields(written[0], parts[0], symbol, restricted, real) if whole else None,
+        "far": None
+        if far is None
+        else _far_fields(far, _part_fields(far.body, real, in_names, out_names), symbol, restricted, real),
         "strip": _STRIP,
         "table_call": _wrap(f"    {symbol}(", ["n", *tables]),
         "no_inputs": not ins,
@@ -189,11 +217,9 @@ def _kernel_fields(kernel: Kernel, slots: int, written: Sequence[Body], symbol: 
 
 
 def _far_fields(
-    body: Body, part: dict[str, Any], symbol: str, parameters: Sequence[str], real: str
-) -> dict[str, Any] | None:
-    """Describe the function that computes points with large angles, from i_start to i_end; None without angles."""
-    if not body.angles:
-        return None
+    far: _Far, part: dict[str, Any], symbol: str, parameters: Sequence[str], real: str
+) -> dict[str, Any]:
+    """Describe the function that computes points with large angles, from i_start to i_end."""
     f = "f" if real == "float" else ""
 
     def with_any(text: str) -> str:
@@ -206,7 +232,8 @@ def _far_fields(
         **part,
         "lines": [(kind, name, with_any(text)) for kind, name, text in part["lines"]],
         "stores": [(target, with_any(text)) for target, text in part["stores"]],
-        "angles": [f"vm_is_far{f}({angle})" for angle in body.angles],
+        "angles": [f"vm_is_long{f}({angle})" for angle in far.long]
+        + [f"vm_is_far{f}({angle})" for angle in far.plain],
         "prototype": _wrap(f"RARE void {symbol}_far(", ["ptrdiff_t i_start", "ptrdiff_t i_end", *parameters]),
         "call": _wrap(f"            {symbol}_far(", ["i_start", "i_end", *names]),
     }

@@ -9,7 +9,7 @@ from tapeless.ir.special import NAMES
 from tapeless.targets.c.kernel import Kernel, Literal, Statement, Value
 from tapeless.targets.c.parts import Part, Partition
 from tapeless.targets.c.spelling import BINARY, CALLS, HELPERS, TRUTHS, call, number
-from tapeless.targets.c.vector_math import ANGLES, OWN
+from tapeless.targets.c.vector_math import ANGLES, BESIDE, OWN
 
 _WIDTH: Final = 68
 """An expression longer than this gets a name of its own."""
@@ -49,7 +49,7 @@ class Body:
     calls
         The primitives whose C function or helper occurs.
     angles
-        Names and numbers of which a sine or cosine is taken.
+        (name or number, operand) of each angle of which a sine or cosine is taken.
     """
 
     constants: tuple[tuple[str, str, str], ...]
@@ -59,7 +59,7 @@ class Body:
     writes: tuple[tuple[int, str], ...]
     stores: tuple[tuple[int, str], ...]
     calls: frozenset[str]
-    angles: tuple[str, ...] = ()
+    angles: tuple[tuple[str, Value], ...] = ()
 
 
 def bodies(kernel: Kernel, cut: Partition) -> list[Body]:
@@ -79,7 +79,7 @@ class _Writer:
         self.lines: list[Line] = []
         self.constants: dict[Literal, str] = {}
         self.temporaries = {"t": 0, "c": 0}
-        self.angles: dict[str, None] = {}
+        self.angles: dict[str, Value] = {}
 
     def write(self) -> Body:
         statements, part = self.kernel.statements, self.part
@@ -104,7 +104,7 @@ class _Writer:
             writes=writes,
             stores=stores,
             calls=frozenset(statements[p].op for p in here if self.uses[p]) & _NAMED,
-            angles=tuple(self.angles),
+            angles=tuple(self.angles.items()),
         )
 
     def _place(self, place: int, statement: Statement) -> tuple[str, int]:
@@ -170,12 +170,12 @@ class _Writer:
             condition = self._operand(args[0], _CALL)
             return f"{condition} ? {self._atom(args[1])} : {self._atom(args[2])}", _CHOICE
         if op in ANGLES:
-            self.angles[self._atom(args[0])] = None
+            self.angles[self._atom(args[0])] = args[0]
         written = ", ".join(self._operand(arg, 0) for arg in args)
         return f"{call(op, self.kernel.dtype)}({written})", _CALL
 
 
-_NAMED: Final = frozenset(CALLS) | frozenset(HELPERS) | OWN | NAMES
+_NAMED: Final = frozenset(CALLS) | frozenset(HELPERS) | OWN | BESIDE | NAMES
 
 
 def _uses(kernel: Kernel) -> list[int]:

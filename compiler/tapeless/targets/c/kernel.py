@@ -15,10 +15,13 @@ class Literal:
         The number.
     meaning
         The mathematics it stands for, "" for a number that explains itself.
+    rest
+        What its rounding left out, where an angle may want it.
     """
 
     value: float
     meaning: str = ""
+    rest: float = 0.0
 
 
 Value = int | Literal

@@ -16,7 +16,8 @@ from tapeless.targets.c import powers
 from tapeless.targets.c.kernel import Kernel, Literal, Param, Statement, Value
 from tapeless.targets.c.schedule import scheduled
 from tapeless.targets.c.spelling import spellable
-from tapeless.targets.reference import nearest, round_constant
+from tapeless.targets.c.vector_math import ANGLES
+from tapeless.targets.reference import nearest, rest_of_constant, round_constant
 from tapeless.transforms.assumed import assumed
 from tapeless.transforms.ranges import Assumed
 from tapeless.transforms.simplify import cheaper
@@ -104,6 +105,7 @@ class _Lowering:
         self._index: dict[tuple[str, tuple[Value, ...]], int] = {}
         self._constant = self.graph.constants()
         self._powers = self._collect_powers()
+        self._angles = not ANGLES.isdisjoint(self.graph.ops)
         self._expanded: dict[int, dict[Fraction, int]] = {}
 
     def run(self) -> None:
@@ -157,7 +159,8 @@ class _Lowering:
             assert cone is not None
             graph, node = cone, len(cone) - 1
         value = round_constant(graph, node, self.dtype)
-        return Literal(value, "" if _explains_itself(graph, node) else infix(graph, node, {}, 60))
+        rest = rest_of_constant(graph, node, value, self.dtype) if self._angles else 0.0
+        return Literal(value, "" if _explains_itself(graph, node) else infix(graph, node, {}, 60), rest)
 
     def _lower(self, node: int) -> Value:
         op, args = self.graph.ops[node], self.graph.args[node]

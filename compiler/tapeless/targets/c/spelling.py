@@ -7,7 +7,7 @@ import struct
 from typing import Final
 
 from tapeless.ir.special import NAMES
-from tapeless.targets.c.vector_math import OWN
+from tapeless.targets.c.vector_math import BESIDE, OWN
 
 # Primitive -> function of <math.h>; "f" is appended for float.
 CALLS: Final[dict[str, str]] = {
@@ -127,5 +127,5 @@ def call(op: str, dtype: str) -> str:
         return HELPERS[op]
     if op in NAMES:
         return f"sf_{op}" + ("f" if dtype == "float32" else "")
-    prefix = "vm_" if op in VECTORISED or op in OWN else ""
+    prefix = "vm_" if op in VECTORISED or op in OWN or op in BESIDE else ""
     return prefix + CALLS.get(op, op) + ("f" if dtype == "float32" else "")

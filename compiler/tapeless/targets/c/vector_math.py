@@ -13,7 +13,8 @@ Elementary Functions, 1980. `benchmarks/vector_math.py` measures the errors.
 
 The reduction of an angle by pieces of pi/2 is right up to a million turns only, and what is right beyond has no
 branchless form that pays. So a loop with sines or cosines also notes whether an angle was larger, and a second loop
-with the C library's functions then computes the same points again; those with small angles get the same bits.
+with the C library's functions then computes the same points again; those with small angles get the same bits. A
+rounded angle sends its point there earlier, for what the rounding left out counts earlier: see angles.py.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ NEEDS: Final[dict[str, tuple[str, ...]]] = {
     "exp_parts": ("mad", "bits"),
     "exp_near_0": ("mad",),
     "exp": ("exp_parts", "exp_near_0"),
+    "exp_gap": ("exp",),
     "exp_falling": ("exp_parts", "exp_near_0"),
     "expm1": ("exp_parts", "exp_near_0"),
     "tanh": ("exp_falling",),
@@ -43,12 +45,18 @@ NEEDS: Final[dict[str, tuple[str, ...]]] = {
     "log1p": ("log_parts",),
     "pow": ("exp_parts", "exp_near_0", "log_parts", "left_out"),
     "softplus": ("exp_falling", "log1p"),
+    "products": ("left_out",),
     "norm_parts": ("mad", "bits"),
     "norm2": ("norm_parts",),
     "norm3": ("norm_parts",),
     "angle_parts": ("mad", "bits"),
     "sin": ("angle_parts",),
     "cos": ("angle_parts",),
+    "sin_any": ("sin",),
+    "cos_any": ("cos",),
+    "beside_parts": (),
+    "sin_beside": ("beside_parts", "sin"),
+    "cos_beside": ("beside_parts", "cos"),
 }
 """Function -> what it calls; each stands after what it needs."""
 
@@ -56,9 +64,15 @@ NORMS: Final = frozenset(("norm2", "norm3"))
 """Lengths of vectors."""
 
 OWN: Final = NORMS | frozenset(
-    "exp expm1 tanh sech2 expit gauss erfc erf log log1p softplus pow sin cos".split()
+    "exp expm1 tanh sech2 expit gauss erfc erf log log1p softplus pow sin cos exp_gap products".split()
 )
 """Operations of a kernel that become a call of one of these functions."""
+
+BESIDE: Final = frozenset(("sin_beside", "cos_beside"))
+"""Sines and cosines of the second loop with the rest of their angle: see angles.py."""
+
+SECOND: Final = BESIDE | {"sin_any", "cos_any"}
+"""Functions of the second loop alone."""
 
 ANGLES: Final = frozenset(("sin", "cos"))
 """Those that are right up to some size of their argument only: a second loop computes the points beyond."""
@@ -208,6 +222,7 @@ _FLOAT64: Final[dict[str, str | tuple[str, ...]]] = {
     ),
     "angle_max": "1647099.0",  # 2**20*pi/2
     "angle_max_short": "1647099.0",
+    "angle_long": "205887.0",  # 2**17*pi/2
     "top": "63",
     "sign_bit": "UINT64_C(0x8000000000000000)",
     "two_thirds": "0.6666666666666666",
@@ -258,6 +273,7 @@ _FLOAT32: Final[dict[str, str | tuple[str, ...]]] = {
     "half_pi_short": ("1.57067871f", "0.000117614865f", "9.92031346e-10f", "6.22337197e-14f"),  # of 14 bits
     "angle_max": "51471.0f",  # 2**15*pi/2
     "angle_max_short": "1608.0f",  # 2**10*pi/2
+    "angle_long": "VM_ANGLE_MAXF",
     "top": "31",
     "sign_bit": "UINT32_C(0x80000000)",
     "two_thirds": "0.666666687f",
