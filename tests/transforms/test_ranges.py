@@ -114,6 +114,7 @@ def test_values_lie_in_the_interval(name):
                     assert known.pole or name in (
                         "exp",
                         "exp2",
+                        "exp_gap",
                         "expm1",
                         "cosh",
                         "sinh",

@@ -500,6 +500,44 @@ def _share(a: Interval, b: Interval) -> Interval:
     return found
 
 
+def _square_share(a: Interval, b: Interval) -> Interval:
+    return _div(_pow(a, _point(2.0)), _squares(a, b))
+
+
+def _mean2(a: Interval, b: Interval, c: Interval, d: Interval) -> Interval:
+    return _div(_add(_mul(a, b), _mul(c, d)), _add(a, c))
+
+
+def _quantum(a: Interval, b: Interval) -> Interval:
+    """It has the sign of b, where that is not a zero of either sign."""
+    nan = a.nan or b.nan or a.pole or b.pole or not b.nonzero
+    return Interval(0.0 if b.positive else -INF, 0.0 if b.negative else INF, nan, nan)
+
+
+def _exp_gap(a: Interval, b: Interval) -> Known:
+    return RULES["exp"](_sub(a, b))
+
+
+def _products(a: Interval, b: Interval, c: Interval, d: Interval) -> Interval:
+    return _sub(_mul(a, b), _mul(c, d))
+
+
+def _discriminant(a: Interval, b: Interval, c: Interval) -> Interval:
+    found = RULES["sqrt"](_sub(_pow(b, _point(2.0)), _mul(_point(4.0), _mul(a, c))))
+    assert isinstance(found, Interval)
+    return found
+
+
+def _quadratic(a: Interval, b: Interval, c: Interval) -> Interval:
+    if not a.nonzero:
+        return UNKNOWN
+    return _div(_sub(_discriminant(a, b, c), b), _mul(_point(2.0), a))
+
+
+def _quadratic1(a: Interval, b: Interval, c: Interval) -> Interval:
+    return _neg(_div(_quadratic(a, b, c), _discriminant(a, b, c)))
+
+
 def _logsumexp(*args: Interval) -> Interval:
     more = math.log(len(args))
     return _made(
@@ -678,6 +716,15 @@ RULES: Final[dict[str, Rule]] = {
     "xlog1px": _xlog1px,
     "squares": _squares,
     "share": _share,
+    "square_share": _square_share,
+    "mean2": _mean2,
+    "quantum": _quantum,
+    "einstein": _within(0.0, 1.0),
+    "exp_gap": _exp_gap,
+    "products": _products,
+    "discriminant": _discriminant,
+    "quadratic": _quadratic,
+    "quadratic1": _quadratic1,
     "logsumexp": _logsumexp,
     "sin_over": _sin_over,
     "expm1_over": _expm1_over,
