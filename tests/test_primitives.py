@@ -26,7 +26,7 @@ from tapeless.testing import ulp_error
 LEAVES = {"input", "rational", "named", "true", "false"}
 LOGIC = {"and", "or", "not"}
 EXTREMA = {"max", "min", "fmax", "fmin"}  # their rules are code: they depend on which arguments are constants
-RULES_ARE_CODE = EXTREMA | {"logsumexp"}
+RULES_ARE_CODE = EXTREMA | {"logsumexp", "softmax"}
 APART = {"select", "extern"}
 SAMPLED = sorted(set(PRIMITIVES) - LEAVES - LOGIC - APART - SPECIAL_FUNCTIONS)  # those: test_special.py
 COMPILED = [
@@ -88,6 +88,7 @@ OWN = {
     "norm2": math.hypot,
     "norm3": math.hypot,
     "logsumexp": lambda a, b: max(a, b) + math.log1p(math.exp(-abs(a - b))),
+    "softmax": lambda a, b: 1 / (1 + math.exp(b - a)),
     **{name: over(name.removesuffix("_over")) for name in OVER},
     "fdim": lambda a, b: max(a - b, 0.0),
     "fmax": max,

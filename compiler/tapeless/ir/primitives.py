@@ -176,6 +176,8 @@ _ROWS: tuple[Primitive, ...] = (
                      Edge((2e200, 3e200, 6e200), (2/7, 3/7, 6/7), "no overflow"))),
     Primitive("logsumexp", ("*",), (), samples=_BOTH, commutative=True, cost=20.0,
               source="y = log(exp(a) + exp(b) + ...); each argument receives y_bar*exp(a - y)"),
+    Primitive("softmax", ("*",), (), samples=_BOTH, cost=20.0,
+              source="y = exp(a)/(exp(a) + exp(b) + ...); dy/da is y times the sum of the others, which is 1 - y"),
     # The derivative of order b of f(a)/a: a removable point at 0, where all orders have limits.
     *(Primitive(f"{name}_over", _AB, (f"y_bar*{name}_over(a, b + 1)", "0"), domain=domain,
                 samples=(interval, (0.0, 0.0)), cost=cost, source=f"the derivative of whole order b of {name}(a)/a",
@@ -253,7 +255,7 @@ OVER: Final = ("sin_over", "expm1_over", "log1p_over", "tanh_over")
 NAMELESS: Final = frozenset(
     "expit softplus sech2 gauss inv_cosh log_cosh versin bose bose1 xlogx xlog1px powm1 squares share "
     "square_share mean2 exp_gap quantum einstein products discriminant quadratic quadratic1 norm2 norm3 "
-    "logsumexp".split()
+    "logsumexp softmax".split()
 ) | frozenset(OVER)
 """Functions that a formula does not call by name: what they stand for is recognised, see transforms/stable.py."""
 

@@ -7,13 +7,13 @@ comparisons, `and or not`, `pi`), read with Python's own parser and turned into 
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from fractions import Fraction
 from functools import cache
 from typing import Final, NamedTuple
 
 from tapeless.errors import DerivativeError
-from tapeless.ir.graph import Builder
+from tapeless.ir.graph import HALF, Builder
 from tapeless.ir.primitives import PRIMITIVES
 
 Names = dict[str, int]
@@ -145,6 +145,8 @@ def links(builder: Builder, node: int, active: Callable[[int], bool]) -> list[Li
             for position, arg in enumerate(args)
             if active(arg)
         ]
+    if op == "softmax":
+        return _softmax_links(builder, node, active)
     names = dict(zip(row.args, args, strict=False))
     names["y"] = node
     found = []
@@ -163,7 +165,10 @@ def links(builder: Builder, node: int, active: Callable[[int], bool]) -> list[Li
             guard = moves if guard is None else builder.and_(guard, moves)
         if guard is not None and builder.ops[guard] == "true":
             guard = None
-        found.append(Link(position, guard, _unchanged if rule is None else _puller(builder, rule, names)))
+        pull = _unchanged if rule is None else _puller(builder, rule, names)
+        found.append(
+            Link(position, guard, _off_origin(builder, node, pull) if is_norm(builder, node) else pull)
+        )
     return found
 
 
@@ -175,6 +180,56 @@ def _is_steep(builder: Builder, op: str, args: tuple[int, ...]) -> bool:
     """Whether the slope may be infinite at 0: of a power by a number, where that lies between 0 and 1."""
     power = builder.rational_value(args[1]) if op == "pow" else None
     return power is None or 0 < power < 1
+
+
+_SQUARES: Final = 4096
+"""A longer sum is not looked through."""
+
+
+def is_norm(builder: Builder, node: int, order: int = 1) -> bool:
+    """Whether a node is a root of a sum of even powers with positive coefficients, or a power of it below `order`.
+
+    The sum touches 0 and has no slope there: derivatives of that order are 0 at the origin, by convention for the
+    root, as the limit for higher powers.
+    """
+    op, args = builder.ops[node], builder.args[node]
+    if op == "pow":
+        power = builder.rational_value(args[1])
+        if power is None or not HALF <= power < order:
+            return False
+    elif op != "sqrt":
+        return False
+    stack, seen = [args[0]], 0
+    while stack:
+        part, seen = stack.pop(), seen + 1
+        op, args = builder.ops[part], builder.args[part]
+        if seen > _SQUARES:
+            return False
+        if op == "add":
+            stack += args
+        elif op in ("mul", "div"):
+            rest, factor = args if op == "div" else args[::-1]
+            value = builder.rational_value(factor)
+            if value is None or value <= 0:
+                return False
+            stack.append(rest)
+        elif op == "pow":
+            power = builder.rational_value(args[1])
+            if power is None or power <= 0 or power.denominator != 1 or power.numerator % 2:
+                return False
+        else:
+            return False
+    return True
+
+
+def off_origin(builder: Builder, node: int, partial: int) -> int:
+    """Return a partial of a norm, 0 at the origin."""
+    zero = builder.rational(0)
+    return builder.select(builder.compare("ne", node, zero), partial, zero)
+
+
+def _off_origin(builder: Builder, node: int, pull: Callable[[int], int]) -> Callable[[int], int]:
+    return lambda bar: off_origin(builder, node, pull(bar))
 
 
 _ZERO_AT_ZERO: Final = frozenset(
@@ -224,16 +279,40 @@ def rest_at_zero(builder: Builder, node: int, depth: int = _DEPTH) -> int | None
     return None
 
 
+def share_of_exponentials(builder: Builder, part: int, terms: Sequence[int]) -> int:
+    """Return exp(a)/(exp(a) + exp(b) + ...) of `part` a among the different `terms` a, b, ..."""
+    others = sorted(term for term in terms if term != part)
+    if len(others) == 1:
+        return builder.call("expit", builder.sub(part, others[0]))
+    if len(others) < _SOFTMAX:
+        return builder.call("softmax", part, *others)
+    return builder.call("exp_gap", part, builder.call("logsumexp", *terms))
+
+
+_SOFTMAX: Final = 6
+"""Up to so many terms a slope of a share sums what the others have; the cost of all grows with the square."""
+
+
+def _softmax_links(builder: Builder, node: int, active: Callable[[int], bool]) -> list[Link]:
+    """Edges of a share y: y times the shares of the others to its own exponent, less y times theirs to the others."""
+    args = builder.args[node]
+
+    def pull(position: int) -> Callable[[int], int]:
+        chosen = range(1, len(args)) if position == 0 else (position,)
+
+        def pulled(bar: int) -> int:
+            shares = [builder.call("softmax", args[k], *sorted((*args[:k], *args[k + 1 :]))) for k in chosen]
+            product = builder.mul(bar, builder.mul(node, builder.sum(shares)))
+            return product if position == 0 else builder.neg(product)
+
+        return pulled
+
+    return [Link(position, None, pull(position)) for position, arg in enumerate(args) if active(arg)]
+
+
 def _weigher(builder: Builder, node: int, arg: int) -> Callable[[int], int]:
     """Return what an argument of log(exp(a) + exp(b) + ...) receives: its part of the sum."""
-
-    def pull(bar: int) -> int:
-        if len(builder.args[node]) == 2:
-            [other] = [x for x in builder.args[node] if x != arg]
-            return builder.mul(bar, builder.call("expit", builder.sub(arg, other)))
-        return builder.mul(bar, builder.call("exp", builder.sub(arg, node)))
-
-    return pull
+    return lambda bar: builder.mul(bar, share_of_exponentials(builder, arg, builder.args[node]))
 
 
 def _unchanged(bar: int) -> int:

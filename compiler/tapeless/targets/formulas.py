@@ -202,7 +202,9 @@ class _Writer:
             power = self._make(sympy.exp, [self._quotient(*parts)])
             return self._quotient(x, self._less(power, sympy.S.One))
         if op == "exp_gap":
-            return self._quotient(*(self._make(sympy.exp, [part]) for part in parts))
+            above, below = parts
+            whole = below.args[0] if isinstance(below, sympy.log) else self._make(sympy.exp, [below])
+            return self._quotient(self._make(sympy.exp, [above]), whole)
         if op == "products":
             a, b, c, d = parts
             return self._less(self._make(sympy.Mul, [a, b]), self._make(sympy.Mul, [c, d]))
@@ -221,9 +223,10 @@ class _Writer:
         if op in ("norm2", "norm3"):
             total = self._make(sympy.Add, self._sorted([self._square(part) for part in parts]))
             return self._make(sympy.Pow, [total, sympy.S.Half])
-        if op == "logsumexp":
-            powers = self._sorted([self._make(sympy.exp, [part]) for part in parts])
-            return self._make(sympy.log, [self._make(sympy.Add, powers)])
+        if op in ("logsumexp", "softmax"):
+            powers = [self._make(sympy.exp, [part]) for part in parts]
+            total = self._make(sympy.Add, self._sorted(powers))
+            return self._make(sympy.log, [total]) if op == "logsumexp" else self._quotient(powers[0], total)
         power = self._make(sympy.exp, [self._negated(x) if op == "expit" else x])
         one_more = self._make(sympy.Add, self._sorted([sympy.S.One, power]))
         if op == "softplus":

@@ -319,6 +319,13 @@ def _logsumexp(ctx: Context, *args: Real) -> Real:
     return top + ctx.log(sum(_exp(ctx, x - top) for x in args))
 
 
+def _softmax(ctx: Context, *args: Real) -> Real:
+    top = _max(ctx, *args)
+    if not ctx.isfinite(top):
+        return ctx.nan if args[0] == top or ctx.isnan(top) else ctx.zero
+    return _exp(ctx, args[0] - top) / sum(_exp(ctx, x - top) for x in args)
+
+
 def _over(name: str) -> Callable[[Context, Real, Real], Real]:
     """Return the derivative of order n of f(x)/x, with more digits near 0, where each order loses some."""
 
@@ -542,6 +549,7 @@ FUNCTIONS: Final[dict[str, Callable[..., Any]]] = {
     "norm2": _norm,
     "norm3": _norm,
     "logsumexp": _logsumexp,
+    "softmax": _softmax,
     **{f"{name}_over": _over(name) for name in ("sin", "expm1", "log1p", "tanh")},
     "erf": _erf,
     "erfc": _erfc,

@@ -10,6 +10,7 @@ from tapeless.ir.graph import Builder, Payload
 from tapeless.ir.inline import inline
 from tapeless.ir.primitives import Extern
 from tapeless.ir.program import Input, Output, Program, finish
+from tapeless.ir.rules import is_norm, off_origin
 from tapeless.transforms.links import links
 from tapeless.transforms.reverse import adjoints
 
@@ -56,7 +57,9 @@ def second_partials(builder: Builder, node: int, positions: tuple[int, ...]) -> 
         return []
     fixed = tuple(builder.rational_value(arg) for arg in args)
     curvature = _curvature(op, builder.payloads[node], fixed, positions)
-    nodes = inline(builder, curvature.program, args)
+    nodes = list(inline(builder, curvature.program, args))
+    if is_norm(builder, node, order=2):
+        nodes = [off_origin(builder, node, second) for second in nodes]
     return [(i, j, value) for (i, j), value in zip(curvature.pairs, nodes, strict=True)]
 
 

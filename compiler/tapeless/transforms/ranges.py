@@ -726,6 +726,7 @@ RULES: Final[dict[str, Rule]] = {
     "quadratic": _quadratic,
     "quadratic1": _quadratic1,
     "logsumexp": _logsumexp,
+    "softmax": _within(0.0, 1.0),
     "sin_over": _sin_over,
     "expm1_over": _expm1_over,
     "log1p_over": _NOWHERE,

@@ -15,7 +15,9 @@ as written                                     as computed         what is gaine
 ``log(1 + u)``                                 ``log1p(u)``        all digits near 0
 ``a/(exp(u) - 1)``                             ``a*bose(u)``       slopes without infinity times zero
 ``1 - cos(u)``                                 ``versin(u)``       all digits near 0
-``log(exp(u) + exp(v) + ...)``                 ``logsumexp(...)``  no overflow
+``log(exp(u) + exp(v) + ...)``                 ``logsumexp(...)``  no overflow; 1 counts as exp(0)
+``a*exp(u)/(exp(u) + exp(v) + ...)``           ``a*softmax(...)``  no infinity over infinity, here or in a slope
+``log`` of it, ``log(exp(u)/exp(v))``          ``u - log(...)``    finite where the quotient underflows
 ``exp(u)/(exp(u) + exp(v))``                   ``expit(u - v)``    no infinity over infinity
 ``a*exp(u)/exp(v)``                            ``a*exp_gap(u, v)`` no infinity over infinity; u - v is not rounded
 ``a/(exp(u) + exp(-u))``                       ``inv_cosh(u)``     slopes without infinity times zero
@@ -45,6 +47,7 @@ from typing import Final
 
 from tapeless.ir.graph import Builder, Graph
 from tapeless.ir.program import Program, compacted
+from tapeless.ir.rules import share_of_exponentials
 from tapeless.transforms.differences import of_neighbours, of_squares
 from tapeless.transforms.factors import factors
 from tapeless.transforms.quadratic import less_its_root, root_over, with_its_root
@@ -212,6 +215,10 @@ def _logarithm(b: Builder, x: int) -> int | None:
     exponents = _exponents(b, x)
     if exponents is not None:
         return b.call("logsumexp", *exponents)
+    if b.ops[x] == "softmax":
+        return b.sub(b.args[x][0], b.call("logsumexp", *b.args[x]))
+    if b.ops[x] == "exp_gap":
+        return b.sub(*b.args[x])
     if b.ops[x] == "add":
         for one, other in (b.args[x], b.args[x][::-1]):
             if b.rational_value(one) == 1:
@@ -236,7 +243,7 @@ def _log_of_cosh(b: Builder, x: int) -> int | None:
 
 
 def _exponents(b: Builder, x: int) -> list[int] | None:
-    """Return u, v, ... of exp(u) + exp(v) + ...; None for another sum, or one in which a term comes twice."""
+    """Return u, v, ... of exp(u) + exp(v) + ..., 1 being exp(0); None for another sum, or one with a term twice."""
     if b.ops[x] != "add":
         return None
     found, stack = [], [x]
@@ -246,6 +253,8 @@ def _exponents(b: Builder, x: int) -> list[int] | None:
             stack += b.args[node][::-1]
         elif b.ops[node] == "exp":
             found.append(b.args[node][0])
+        elif b.rational_value(node) == 1:
+            found.append(b.rational(0))
         else:
             return None
         if len(found) > _TERMS:
@@ -408,6 +417,20 @@ def _logistic(b: Builder, above: int, below: int) -> int | None:
     return b.call("expit", b.sub(u, v))
 
 
+def _softmax(b: Builder, above: int, below: int) -> int | None:
+    """Return a*exp(u)/(exp(u) + exp(v) + ...), also of exp(0)."""
+    exponents = _exponents(b, below)
+    if exponents is None or len(exponents) < 3:
+        return None
+    tops = factors(b, above) or []
+    for k, top in enumerate(tops):
+        if b.ops[top] == "exp" and b.args[top][0] in exponents:
+            share = share_of_exponentials(b, b.args[top][0], exponents)
+            return b.product([*tops[:k], share, *tops[k + 1 :]])
+    zero = b.rational(0)
+    return b.mul(above, share_of_exponentials(b, zero, exponents)) if zero in exponents else None
+
+
 def _of_exponentials(b: Builder, above: int, below: int) -> int | None:
     """Return a*exp(u)/exp(v) as a*exp(u - v) whose difference is not rounded."""
     tops = factors(b, above) if b.ops[below] == "exp" else None
@@ -446,6 +469,7 @@ def _power(b: Builder, base: int, exponent: int) -> int | None:
 
 _QUOTIENTS: Final = (
     _logistic,
+    _softmax,
     _of_exponentials,
     over_argument,
     _over_expm1,

@@ -66,8 +66,9 @@ def written_out(program: Program) -> Program:
         recipe = WRITTEN_OUT.get(op)
         if recipe is not None:
             made = recipe(builder, *moved)
-        elif op == "exp" and (terms := _terms_of_whole(graph, args[0])) is not None:
-            made = _part_of_whole(builder, new[graph.args[args[0]][0]], [new[term] for term in terms])
+        elif (whole := _whole(graph, op, args)) is not None:
+            part, terms = whole
+            made = _part_of_whole(builder, new[part], [new[term] for term in terms])
         else:
             made = builder.node(op, moved, payload)
         new.append(made)
@@ -184,13 +185,15 @@ def _is_finite(b: Builder, x: int) -> int:
     return b.compare("lt", b.call("abs", x), b.named("inf"))
 
 
-def _terms_of_whole(graph: Graph, exponent: int) -> tuple[int, ...] | None:
-    """Return a, b, ... of a - log(exp(a) + exp(b) + ...), what a slope of that sum is made of; None for others."""
-    if graph.ops[exponent] != "sub":
+def _whole(graph: Graph, op: str, args: tuple[int, ...]) -> tuple[int, tuple[int, ...]] | None:
+    """Return a and (a, b, ...) of exp(a - log(exp(a) + exp(b) + ...)), written either way; None for others."""
+    if op == "exp" and graph.ops[args[0]] == "sub":
+        args = graph.args[args[0]]
+    elif op != "exp_gap":
         return None
-    part, whole = graph.args[exponent]
+    part, whole = args
     terms = graph.args[whole]
-    return terms if graph.ops[whole] == "logsumexp" and part in terms and len(terms) > 2 else None
+    return (part, terms) if graph.ops[whole] == "logsumexp" and part in terms and len(terms) > 2 else None
 
 
 def _part_of_whole(b: Builder, part: int, terms: Sequence[int]) -> int:
@@ -302,6 +305,7 @@ WRITTEN_OUT: Final[dict[str, Callable[..., int]]] = {
     "quadratic": _quadratic,
     "quadratic1": lambda b, *args: b.neg(b.div(_quadratic(b, *args), _discriminant(b, *args))),
     "logsumexp": _logsumexp,
+    "softmax": lambda b, *args: _part_of_whole(b, args[0], sorted(args)),
     **{name: _over(name.removesuffix("_over")) for name in OVER},
 }
 """Operation -> its recipe."""
