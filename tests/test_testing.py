@@ -147,20 +147,19 @@ def test_ill_conditioned_points_are_judged_by_their_condition():
 
 def test_ill_conditioning_is_told_from_errors_of_ours():
     """The numbers beside those of mpmath alone, which knows nothing of the program."""
-    x, y = 12345678.9, 98765432.1
-    function = tl.compile(
-        "sin(x*y)"
-    )  # the product is near 1e15: its rounding alone moves the sine in the first digits
+    x, y = 1234.5, 24.5
+    # The angle is near 5e13: the rounding of the exponential alone moves the sine in the second digit.
+    function = tl.compile("sin(x*exp(y))")
     report = function.check(x, y)
     assert report.ok, str(report)
     with mpmath.workdps(60):
         a, b = mpmath.mpf(x), mpmath.mpf(y)
-        truth = mpmath.sin(a * b)
-        condition = 2 * abs(a * b * mpmath.cos(a * b) / truth)
-        by_x = b * mpmath.cos(a * b)
-        second = abs(a * b * b * mpmath.sin(a * b)) + abs(
-            b * mpmath.cos(a * b) - a * b * b * mpmath.sin(a * b)
-        )
+        angle = a * mpmath.exp(b)
+        sine, cosine = mpmath.sin(angle), mpmath.cos(angle)
+        truth = sine
+        condition = abs(angle * cosine / truth) * (1 + b)
+        by_x = mpmath.exp(b) * cosine
+        second = mpmath.exp(b) * (abs(angle * sine) + b * abs(cosine - angle * sine))
         rows = (
             (report.rows[0], float(function(x, y)), truth, condition),
             (report.rows[1], float(function.grad(x, y)[0]), by_x, second / abs(by_x)),

@@ -192,7 +192,7 @@ EDGED = sorted(
         (name, edge)
         for name, row in PRIMITIVES.items()
         for edge in row.edges
-        if not re.search("limit|overflow|underflow|constant", edge.why)
+        if not re.search("limit|overflow|underflow|constant|infinity over|cancels", edge.why)
     },
     key=str,
 )

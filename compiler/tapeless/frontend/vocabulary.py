@@ -328,6 +328,8 @@ def _from_rule(tree: ast.expr, names: Mapping[str, Any]) -> Any:
         ):
             point = sympy.Eq(_from_rule(left, names), _from_rule(right, names))
             return sympy.Piecewise((_from_rule(here, names), point), (_from_rule(there, names), True))
+        case ast.Call(func=ast.Name(id="gauss"), args=[arg]):
+            return sympy.exp(-(_from_rule(arg, names) ** 2))
         case ast.Call(func=ast.Name(id=name), args=args):
             return FUNCTIONS[name].build(*(_from_rule(arg, names) for arg in args))
     raise ValueError(f"a rule with {ast.unparse(tree)!r} has no form in sympy")
