@@ -17,11 +17,12 @@ _HEADINGS: Final = (
     "condition",
     "bits",
     "verdict",
-    "error is",
     "worst at",
 )
 _NUMBERS: Final = 6
 """The columns below this are numbers."""
+_SAID: Final = ("ill-conditioned", "ours")
+"""Causes that stand beside the verdict: that an error is rounding goes without saying."""
 _SHOWN: Final = 8
 """Input scalars shown of a point."""
 
@@ -179,8 +180,7 @@ class CheckReport:
                 _number(row.numerical, ".1e"),
                 _number(row.condition, ".1e"),
                 _bits(row),
-                row.verdict,
-                row.cause,
+                f"{row.verdict}, {row.cause}" if row.cause in _SAID else row.verdict,
                 _place(row),
             )
             for row in self.rows
