@@ -280,8 +280,9 @@ def rest_at_zero(builder: Builder, node: int, depth: int = _DEPTH) -> int | None
 
 
 def share_of_exponentials(builder: Builder, part: int, terms: Sequence[int]) -> int:
-    """Return exp(a)/(exp(a) + exp(b) + ...) of `part` a among the different `terms` a, b, ..."""
-    others = sorted(term for term in terms if term != part)
+    """Return exp(a)/(exp(a) + exp(b) + ...) of `part` a among the `terms` a, b, ..., one of them a itself."""
+    others = sorted(terms)
+    others.remove(part)  # once: a term may come twice
     if len(others) == 1:
         return builder.call("expit", builder.sub(part, others[0]))
     if len(others) < _SOFTMAX:
