@@ -189,8 +189,8 @@ _SQUARES: Final = 4096
 def is_norm(builder: Builder, node: int, order: int = 1) -> bool:
     """Whether a node is a root of a sum of even powers with positive coefficients, or a power of it below `order`.
 
-    The sum touches 0 and has no slope there: derivatives of that order are 0 at the origin, by convention for the
-    root, as the limit for higher powers.
+    The sum touches 0 and has no slope there: derivatives of that order are 0 at the origin, as the limit for powers
+    above order/2, by convention for the others, whose derivatives have none or are infinite.
     """
     op, args = builder.ops[node], builder.args[node]
     if op == "pow":
