@@ -230,6 +230,13 @@ def test_derive_needs_no_compiler(monkeypatch):
     assert "x_bar = 2*out_bar*x" in run("derive", "x**2").stdout
 
 
+@pytest.mark.parametrize("assumed", ["q=positive", "x=2:1"])
+def test_derive_refuses_a_range_before_it_prints(assumed):
+    result = run("derive", "x**2", "--assume", assumed)
+    assert_refused(result, assumed[0])
+    assert not result.stdout
+
+
 def test_derive_latex():
     result = run("derive", "f(alpha, x) = alpha*x**2", "--latex", "--wrt", "x")
     assert result.stdout.splitlines() == [

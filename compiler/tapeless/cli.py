@@ -349,37 +349,44 @@ def derive(
     """Print the forward and the backward formulas of FORMULA. Needs no C compiler."""
     program = _program(_one(formula, from_file), name, inputs)
     wanted = _differentiated(program, wrt)
+    ranges = _known_ranges(program, assume)
     if latex:
         click.echo(_latex(program, wanted))
         return
     click.echo(f"{_head(program)}\n")
     _show_formulas(program, wanted)
     if accuracy is not None:
-        _show_search(program, wanted, assume)
+        _show_search(program, wanted, ranges)
 
 
-def _show_search(
-    program: Program, wrt: Sequence[str], assume: Mapping[str, str | tuple[float, float]]
-) -> None:
-    """Print what a search for accuracy finds in value and backward."""
-    from tapeless.accuracy.report import AccuracyReport
-    from tapeless.accuracy.search import search
-    from tapeless.kinds import derive as derivative
+def _known_ranges(
+    program: Program, assume: Mapping[str, str | tuple[float, float]]
+) -> dict[str, tuple[float, float]]:
+    """Return what is assumed, read; refused before anything is printed."""
     from tapeless.options import read_options
 
-    options = read_options(assume=assume, accuracy="search")
     known = program.input_names()
-    for name, _ in options.assume:
+    ranges = dict(read_options(assume=assume).assume)
+    for name in ranges:
         if name not in known:
             raise ArgumentError(
                 f"--assume names {name!r}; the inputs of {program.name} are {', '.join(known)}"
             )
-    ranges = dict(options.assume)
+    return ranges
+
+
+def _show_search(program: Program, wrt: Sequence[str], ranges: Mapping[str, tuple[float, float]]) -> None:
+    """Print what a search for accuracy finds in value and backward."""
+    from tapeless.accuracy.report import AccuracyReport
+    from tapeless.accuracy.search import search
+    from tapeless.kinds import derive as derivative
+
+    dtype = "float64"
     found = [
-        search(derivative(program, kind, wrt), kind, by, ranges, options.dtype).report
+        search(derivative(program, kind, wrt), kind, by, ranges, dtype).report
         for kind, by in (("forward", ()), ("backward", tuple(wrt)))
     ]
-    click.echo(f"\n{AccuracyReport(program.name, options.dtype, tuple(found))}")
+    click.echo(f"\n{AccuracyReport(program.name, dtype, tuple(found))}")
 
 
 def _program(text: str, name: str | None, inputs: tuple[str, ...] | None) -> Program:

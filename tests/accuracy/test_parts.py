@@ -100,6 +100,16 @@ def test_points_are_the_same_for_one_seed_and_inside_of_their_ranges():
     assert (single == single.astype(np.float32)).all()
 
 
+def test_ranges_that_a_float_does_not_hold():
+    """What it holds of them is searched, without a warning of an overflow."""
+    for given in ((0.0, 1e300), (-1e300, 1e300)):
+        points = list(islice(draw([Input("x")], {"x": given}, "float32", 1), 40))
+        assert all(given[0] <= x <= given[1] and math.isfinite(x) for (x,) in points)
+    with np.errstate(all="raise"):
+        [(beyond,)] = islice(draw([Input("x")], {"x": (1e200, 1e300)}, "float32", 1), 1)
+    assert beyond == math.inf
+
+
 def test_edges_hold_what_conventions_are_made_for():
     found = edges((Input("x"), Input("y")), {"y": (0.0, 3.0)}, [(0.5, 0.25)])
     first, second = map(set, zip(*found, strict=True))

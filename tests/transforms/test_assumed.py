@@ -114,6 +114,22 @@ def test_joined_in_what_is_computed_in_the_end():
     assert assumed(program, tuple(near_one.items()), join=True) is program  # log(x*y) has lost digits there
 
 
+def test_exponents_that_are_rounded_are_not_added():
+    """The rounding of p + q counts log(x) times in x**(p + q)."""
+    ranges = {"x": (1.0, 1e15)}
+    assert "add" not in ops("x**p*x**q", **ranges)
+    assert ops("x**0.3*x**0.4", **ranges) == {"pow"}
+
+
+def test_terms_of_a_sum_of_exponentials_that_become_one():
+    """Beside abs(x), x is a term twice where x is positive: each has its own part of the sum."""
+    text = "log(exp(abs(x)) + exp(x) + exp(y))"
+    small = tl.compile(text, assume={"x": "positive"})
+    plain = tl.compile(text)
+    np.testing.assert_allclose(small.grad(1.0, 2.0), plain.grad(1.0, 2.0), rtol=1e-14)
+    np.testing.assert_allclose(small.hessian(1.0, 2.0), plain.hessian(1.0, 2.0), rtol=1e-14)
+
+
 def test_the_code_is_shorter():
     plain = tl.compile("huber(r, d) = where(abs(r) <= d, r**2/2, d*(abs(r) - d/2))")
     small = tl.compile(plain, assume={"r": (0, 1), "d": (1, 2)})

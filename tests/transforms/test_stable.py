@@ -66,6 +66,8 @@ FORMS = [
     ("tanh(x)/x", "tanh_over(x, 0)"),
     ("x**2 - y**2", "squares(x, y)"),
     ("y/(x + y)", "share(y, x)"),
+    ("y/(y - x)", "share(y, -x)"),
+    ("3*x/(2*x - y)", "1.5*share(2*x, -y)"),
     ("x*y/(1 - y*x/3)", "-3*share(-y*x/3, 1)"),
     ("y**x/(2 + y**x)", "share(y**x, 2)"),
     ("y*exp(x)/exp(y)", "y*exp_gap(x, y)"),

@@ -37,7 +37,7 @@ def draw(inputs: Sequence[Input], ranges: Mapping[str, Range], dtype: str, seed:
     source = random.Random(seed)
     kind = np.float32 if dtype == "float32" else np.float64
     owners = [item for item in inputs for _ in range(item.size)]
-    own = [_WHOLE if item.role != "primal" else ranges.get(item.name, _WHOLE) for item in owners]
+    own = [_WHOLE if item.role != "primal" else _held(ranges.get(item.name, _WHOLE), kind) for item in owners]
     primal = [lane for lane, item in enumerate(owners) if item.role == "primal"]
     manner = 0
     while True:
@@ -55,11 +55,19 @@ def draw(inputs: Sequence[Input], ranges: Mapping[str, Range], dtype: str, seed:
         manner = (manner + 1) % _MANNERS
 
 
+def _held(given: Range, kind: type[np.floating]) -> Range:
+    """Return what a dtype holds of a range; all of it where that is nothing."""
+    limit = float(np.finfo(kind).max)
+    low, high = (max(-limit, min(limit, end)) if math.isfinite(end) else end for end in given)
+    return (low, high) if low < high else given
+
+
 def _rounded(kind: type[np.floating], x: float, within: Range) -> float:
     """Round to a dtype, and stay in the range."""
-    value = float(kind(x))
-    if not within[0] <= value <= within[1]:
-        value = float(np.nextafter(kind(value), kind(x)))
+    with np.errstate(over="ignore", under="ignore"):  # what no float holds is infinite
+        value = float(kind(x))
+        if not within[0] <= value <= within[1]:
+            value = float(np.nextafter(kind(value), kind(x)))
     return value
 
 

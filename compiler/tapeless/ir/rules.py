@@ -189,8 +189,8 @@ _SQUARES: Final = 4096
 def is_norm(builder: Builder, node: int, order: int = 1) -> bool:
     """Whether a node is a root of a sum of even powers with positive coefficients, or a power of it below `order`.
 
-    The sum touches 0 and has no slope there: derivatives of that order are 0 at the origin, by convention for the
-    root, as the limit for higher powers.
+    The sum touches 0 and has no slope there: derivatives of that order are 0 at the origin, as the limit for powers
+    above order/2, by convention for the others, whose derivatives have none or are infinite.
     """
     op, args = builder.ops[node], builder.args[node]
     if op == "pow":
@@ -280,8 +280,9 @@ def rest_at_zero(builder: Builder, node: int, depth: int = _DEPTH) -> int | None
 
 
 def share_of_exponentials(builder: Builder, part: int, terms: Sequence[int]) -> int:
-    """Return exp(a)/(exp(a) + exp(b) + ...) of `part` a among the different `terms` a, b, ..."""
-    others = sorted(term for term in terms if term != part)
+    """Return exp(a)/(exp(a) + exp(b) + ...) of `part` a among the `terms` a, b, ..., one of them a itself."""
+    others = sorted(terms)
+    others.remove(part)  # once: a term may come twice
     if len(others) == 1:
         return builder.call("expit", builder.sub(part, others[0]))
     if len(others) < _SOFTMAX:

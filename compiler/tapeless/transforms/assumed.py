@@ -14,7 +14,8 @@ from                                 to                        where
 ``log(x**a)``, ``log(1/x)``          ``a*log(x)``, ``-log(x)`` x >= 0
 ``log(x) - log(y)``, ``+``           ``log(x/y)``, ``log(x*y)``  positive, neither near 1 nor of extreme size
 ``sqrt(x)*sqrt(y)``, ``/``           ``sqrt(x*y)``, ...        positive, of no extreme size
-``x**a*y**a``, ``x**a*x**b``, ``/``  ``(x*y)**a``, ...         positive, of no extreme size; a at most 1 for two bases
+``x**a*y**a``, ``x**a*x**b``, ``/``  ``(x*y)**a``, ...         positive, of no extreme size; a at most 1 for two
+                                                               bases, a and b numbers for one
 ===================================  ========================  =================================================
 
 Over the reals the values are equal within the ranges, and no error grows. Logarithms and roots are joined, never
@@ -350,7 +351,7 @@ def _joined_powers(op: str) -> Rule:
         if p == q and abs(work.interval(p).low) <= 1 and abs(work.interval(p).high) <= 1:
             joined = b.mul(x, y) if op == "mul" else b.div(x, y)
             return b.pow(joined, p) if work.interval(joined).moderate(_MODERATE**2) else None
-        if x == y:
+        if x == y and b.is_constant(p) and b.is_constant(q):  # the rounding of a sum would count log(x) times
             return b.pow(x, b.add(p, q) if op == "mul" else b.sub(p, q))
         return None
 

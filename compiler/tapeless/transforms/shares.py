@@ -20,14 +20,12 @@ def part_of_sum(b: Builder, above: int, below: int) -> int | None:
         return None
     left, right = b.args[below]
     turned = b.ops[below] == "sub"
-    for term, other, sign in (
-        (left, b.neg(right) if turned else right, 1),
-        (right, left, -1 if turned else 1),
-    ):
+    for term, rest_of_sum, sign in ((left, right, 1), (right, left, -1 if turned else 1)):
         if b.is_constant(term) or b.is_constant(above):
             continue
-        if b.ops[other] != "input" and not b.is_constant(other):
+        if b.ops[rest_of_sum] != "input" and not b.is_constant(rest_of_sum):
             continue
+        other = b.neg(right) if turned and term == left else rest_of_sum
         for scale, x in scaled(b, term):
             rest = without(b, tops, x, Fraction(1))
             if rest is not None:
