@@ -178,16 +178,27 @@ def main(
     names = [name for name in KERNELS if only == "all" or only in name]
     if not names and only != "none":
         raise click.BadParameter(f"no formula is called like {only!r}", param_hint="--only")
-    seconds = seconds or SECONDS[quick]
-    plan = {"sizes": sizes or SIZES[quick], "seconds": seconds, "rivals": list(rivals), "limit": limit}
     results: list[Found] = []
     tables: dict[str, list[Found]] = {}
     notes: list[str] = []
+    flags = "".join(
+        [
+            " --quick" if quick else "",
+            f" --only {only}" if only != "all" else "",
+            f" --sizes {','.join(map(str, sizes))}" if sizes else "",
+            *(f" --dtype {dtype}" for dtype in dtypes),
+            *(f" --threads {count}" for count in threads),
+            f" --seconds {seconds:g}" if seconds else "",
+        ]
+    )
+    how = "quick" if quick else "partial" if only != "all" or sizes or dtypes or threads else "full"
+    seconds = seconds or SECONDS[quick]
+    plan = {"sizes": sizes or SIZES[quick], "seconds": seconds, "rivals": list(rivals), "limit": limit}
 
     def write() -> None:
         """Write what is there so far."""
         if output is not None:
-            _write(output, results, tables, notes, quick=quick, limit=limit, only=only)
+            _write(output, results, tables, notes, how=how, flags=flags, limit=limit)
 
     for dtype in dtypes or DTYPES[quick]:
         for count in threads or THREADS[quick]:
@@ -220,9 +231,9 @@ def _write(
     tables: dict[str, list[Found]],
     notes: list[str],
     *,
-    quick: bool,
+    how: str,
+    flags: str,
     limit: float,
-    only: str,
 ) -> None:
     output.mkdir(parents=True, exist_ok=True)
     machine = this_machine()
@@ -230,8 +241,8 @@ def _write(
         results,
         tables,
         notes,
-        how="quick" if quick else "full",
-        flags=f"{' --quick' if quick else ''}{f' --only {only}' if only != 'all' else ''}",
+        how=how,
+        flags=flags,
         versions=cells.versions(PACKAGES),
         machine=machine,
         limit=limit,

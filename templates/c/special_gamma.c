@@ -52,6 +52,27 @@ SPECIAL double sf_digamma(double x)
     return sum + (log(x) - 0.5/x - sf_digamma_tail(x));
 }
 
+//: sf_digamma_tail_gap
+/* sf_digamma_tail(a) - sf_digamma_tail(a + b): for small b by the factor 1/a**2 - 1/(a + b)**2 of the difference. */
+SPECIAL double sf_digamma_tail_gap(double a, double b)
+{
+    static const double c[7] = { /* as in sf_digamma_tail */
+        0.08333333333333333, -0.008333333333333333, 0.003968253968253968, -0.004166666666666667,
+        0.007575757575757576, -0.021092796092796094, 0.08333333333333333,
+    };
+    if (b > a) {
+        return sf_digamma_tail(a) - sf_digamma_tail(a + b);
+    }
+    const double u = 1.0/a/a, v = 1.0/(a + b)/(a + b);
+    double power = 1.0, mixed = 1.0, sum = c[0]; /* mixed: u**k + u**(k - 1)*v + ... + v**k */
+    for (int k = 1; k < 7; k++) {
+        power *= v;
+        mixed = u*mixed + power;
+        sum += c[k]*mixed;
+    }
+    return b/a*(2.0 + b/a)*v*sum;
+}
+
 //: sf_digamma_rise
 /* digamma(a + b) - digamma(a) less log(1 + b/from), in positive terms: by recurrence up to from >= 10, DLMF 5.5.2, then by
  * the asymptotic series.
@@ -64,7 +85,7 @@ SPECIAL double sf_digamma_rise(double a, double b, double *from)
         a += 1.0;
     }
     *from = a;
-    return sum + (0.5*b/a/(a + b) + (sf_digamma_tail(a) - sf_digamma_tail(a + b)));
+    return sum + (0.5*b/a/(a + b) + sf_digamma_tail_gap(a, b));
 }
 
 //: sf_digamma_gap
